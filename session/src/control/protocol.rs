@@ -1,0 +1,229 @@
+//! The messages of the control socket: one JSON object per line (docs/control.md).
+//!
+//! Additions are compatible as long as a reader that ignores unknown fields still does the
+//! right thing; anything else raises [`VERSION`].
+
+use crate::event::Event;
+use crate::flow::{App, Name};
+use crate::verdict::{Source, Verdict};
+use hallpass_policy::Protocol;
+use serde::{Deserialize, Serialize};
+
+/// Version of the protocol; both sides send it and refuse another.
+pub const VERSION: u32 = 1;
+
+/// Longest line either side accepts, in bytes, newline included.
+pub const MAX_LINE: usize = 256 * 1024;
+
+/// A question's number; unique within its session, starting at 1.
+pub type QuestionId = u64;
+
+/// A line from a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Chosen by the client, repeated in the reply.
+    pub id: u64,
+    /// What to do.
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// What a client can ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Call {
+    /// First line of every client.
+    Hello {
+        /// [`VERSION`].
+        version: u32,
+        /// What the client is: `terminal`, `agent`, `shell`, or its own word for itself.
+        client: String,
+    },
+    /// Send me events (from now on), and with `asks` count me as somebody who can answer.
+    Subscribe {
+        /// Send events.
+        #[serde(default)]
+        events: bool,
+        /// Send questions, and hold calls for me: I can answer them.
+        #[serde(default)]
+        asks: bool,
+    },
+    /// List the questions that wait.
+    Pending,
+    /// Answer a question.
+    Answer {
+        /// Which one.
+        question: QuestionId,
+        /// The answer.
+        #[serde(flatten)]
+        answer: Answer,
+    },
+    /// Refuse the asks that wait in a question now; writes no rule.
+    Dismiss {
+        /// Which one.
+        question: QuestionId,
+    },
+    /// A person is looking: stop this question's clock while this client is there.
+    Touch {
+        /// Which one.
+        question: QuestionId,
+    },
+    /// The saved rules have changed on disk: read them again. Answered when they are in force.
+    RulesChanged,
+    /// Hold every call, ask nobody, until `release`.
+    Halt,
+    /// End a halt: decide all that waits anew.
+    Release,
+}
+
+/// A person's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Allow or deny.
+    pub verdict: Verdict,
+    /// For how long.
+    #[serde(rename = "for", default)]
+    pub duration: Duration,
+    /// How wide.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+/// For how long an answer holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Duration {
+    /// `once`: settles the asks that wait now.
+    Once,
+    /// `run`: until this session ends.
+    #[default]
+    Run,
+    /// `5m`, `2h`, `90s`: that many seconds of the session's monotonic clock.
+    Seconds(u64),
+    /// `always`: saved to the rules file.
+    Always,
+}
+
+/// How wide an answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// This host, port and protocol.
+    Port,
+    /// This host (name if it has one that may be used, else address), every port.
+    #[default]
+    Host,
+    /// The attached prefix the address is in, else its /24 or /64.
+    Subnet,
+    /// The name and everything below it; or its parent domain where that is no public suffix.
+    Domain,
+    /// Anywhere.
+    Any,
+}
+
+/// A line from the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Message {
+    /// Reply to `hello`.
+    Hello(Hello),
+    /// Reply to a request that has nothing more to say.
+    Done {
+        /// The request's id.
+        re: u64,
+        /// How many waiting calls the request settled.
+        #[serde(default)]
+        settled: usize,
+    },
+    /// Reply to `pending`.
+    Pending {
+        /// The request's id.
+        re: u64,
+        /// All that wait, oldest first.
+        questions: Vec<Question>,
+    },
+    /// The request was refused.
+    Error {
+        /// The request's id; 0 where the line could not be read that far.
+        re: u64,
+        /// What is wrong, and what to send instead.
+        error: String,
+    },
+    /// A new question, or one whose count or clock has changed.
+    Question(Box<Question>),
+    /// A question is gone: answered, out of time, or its callers are.
+    Settled {
+        /// Which one.
+        question: QuestionId,
+        /// How; none where its callers have gone.
+        verdict: Option<Verdict>,
+        /// Why.
+        source: Option<Source>,
+    },
+    /// Something happened.
+    Event(Box<Event>),
+}
+
+/// What a session says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The `hello` request's id.
+    pub re: u64,
+    /// [`VERSION`].
+    pub version: u32,
+    /// The session's name, `PID-8hex`.
+    pub session: String,
+    /// The session's process id.
+    pub pid: u32,
+    /// The command it runs, escaped.
+    pub command: Vec<String>,
+    /// True between halt and release.
+    pub halted: bool,
+    /// Whether answers may be saved for good.
+    pub may_save: bool,
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its number.
+    pub id: QuestionId,
+    /// The process that asked first.
+    pub pid: u32,
+    /// Who asks.
+    pub app: App,
+    /// How.
+    pub protocol: Protocol,
+    /// To where.
+    pub address: std::net::IpAddr,
+    /// IPv6 scope id, 0 if none.
+    pub scope_id: u32,
+    /// Port, 0 if none.
+    pub port: u16,
+    /// Names of the address, latest first.
+    pub names: Vec<Name>,
+    /// `loopback`, `lan`, `multicast` or `internet`.
+    pub place: String,
+    /// How many calls wait for this answer.
+    pub waiting: usize,
+    /// Why it is asked: the `ask` rule in words, or that no rule matched.
+    pub why: String,
+    /// Milliseconds until `--ask-timeout` refuses it; none where no clock runs.
+    pub time_left_ms: Option<u64>,
+    /// How wide an answer may be, narrowest first, and which rule each would make.
+    pub offers: Vec<Offer>,
+    /// Whether `always` may be answered.
+    pub may_save: bool,
+}
+
+/// One width an answer may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The width.
+    pub scope: Scope,
+    /// The destination the rule would be written with.
+    pub to: Vec<String>,
+    /// How many waiting calls the answer would settle.
+    pub settles: usize,
+}

@@ -1,0 +1,106 @@
+//! Events: the one source of `-v`, log, reports, monitor and history (docs/control.md).
+
+use crate::flow::Name;
+use crate::verdict::{Source, Verdict};
+use hallpass_policy::Protocol;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// Version of the event format.
+pub const VERSION: u32 = 1;
+
+/// Something that happened in a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// [`VERSION`].
+    pub v: u32,
+    /// Counts up by one within a session.
+    pub seq: u64,
+    /// Wall-clock time, RFC 3339, UTC.
+    pub time: String,
+    /// The session's name.
+    pub session: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Kind {
+    /// The session began.
+    Started {
+        /// The command, escaped.
+        command: Vec<String>,
+    },
+    /// A question was opened.
+    Asked {
+        /// Its number.
+        question: u64,
+        /// The flow it is about.
+        #[serde(flatten)]
+        flow: FlowLine,
+        /// The asking command line, escaped.
+        argv: Vec<String>,
+    },
+    /// A call got its verdict.
+    Decided {
+        /// The flow.
+        #[serde(flatten)]
+        flow: FlowLine,
+        /// The verdict.
+        verdict: Verdict,
+        /// Why.
+        source: Source,
+        /// How many equal calls this line stands for.
+        count: u64,
+    },
+    /// A person answered a question, or it was closed.
+    Answered {
+        /// Its number.
+        question: u64,
+        /// The verdict; none for a question whose callers went away.
+        verdict: Option<Verdict>,
+        /// Which client answered.
+        by: String,
+        /// The rule the answer made, in words.
+        rule: Option<String>,
+        /// How many waiting calls it settled.
+        settled: u64,
+    },
+    /// Something about what this run covers, in words.
+    Coverage {
+        /// The line.
+        text: String,
+    },
+    /// The command ended (its children may go on).
+    Ended {
+        /// Exit status, as a shell would give it (128 + signal).
+        status: i32,
+    },
+    /// The session's last words.
+    Totals {
+        /// Calls allowed.
+        allowed: u64,
+        /// Calls refused.
+        denied: u64,
+    },
+}
+
+/// A flow as events show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowLine {
+    /// Process id.
+    pub pid: u32,
+    /// Path of the script, else of the executable; escaped.
+    pub app: String,
+    /// Transport.
+    pub proto: Protocol,
+    /// Address.
+    pub address: IpAddr,
+    /// Port, 0 if none.
+    pub port: u16,
+    /// Names, latest first.
+    pub names: Vec<Name>,
+}

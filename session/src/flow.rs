@@ -1,0 +1,60 @@
+//! What one held call is: who, how, to where, under which name. Plain data, no I/O.
+
+use hallpass_policy::{Protocol, Subject};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who makes the call: what policy matches on, and what a person is shown besides.
+///
+/// Every string is already bounded and escaped ([`crate::escape`]); it may be printed as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// The part rules match on: executable, script, parents, packages, user.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Command line, one string per argument; bounded in number and length.
+    pub argv: Vec<String>,
+    /// Working directory.
+    pub cwd: String,
+    /// Numeric user id of the process.
+    pub uid: u32,
+}
+
+/// A host name that goes with a flow's address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Name {
+    /// Canonical form: lower case, no trailing dot.
+    pub name: String,
+    /// How far the name may be trusted.
+    pub trust: Trust,
+}
+
+/// How far a name may be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// The hook inside the program said so.
+    Claimed,
+    /// The session's own look-up gave this address for the name.
+    Verified,
+}
+
+/// One outgoing connection or datagram, before it is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Process id as the session sees it.
+    pub pid: u32,
+    /// Who makes the call.
+    pub app: Arc<App>,
+    /// The transport.
+    pub protocol: Protocol,
+    /// Canonical address: a v4-mapped IPv6 address is its IPv4 address.
+    pub address: IpAddr,
+    /// IPv6 scope id, shown and ignored in matching; 0 if there is none.
+    pub scope_id: u32,
+    /// Port in host order; 0 for protocols that have none.
+    pub port: u16,
+    /// Names the program looked this address up under, latest first.
+    pub names: Vec<Name>,
+}

@@ -1,0 +1,11 @@
+//! The hallpass session: it decides every held call of one `hallpass run`.
+//!
+//! Data flows in this order: the ask socket ([`ask_server`]) turns a frame of the hook into a
+//! [`flow::Flow`]; the [`engine`] decides it by rule or holds it behind a question; clients of
+//! the control socket ([`control`]) see questions and events and answer; the verdict goes back.
+//!
+//! This crate must never start a program, read a terminal or link a GUI, and its engine must
+//! never do I/O or read a clock.
+
+pub mod flow;
+pub mod verdict;

@@ -1,0 +1,80 @@
+//! Verdicts and where they come from. Every fallback has a name, and every fallback denies.
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to a held call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The call goes on to the kernel.
+    Allow,
+    /// The call fails with ECONNREFUSED.
+    Deny,
+}
+
+/// Why a call got its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum Source {
+    /// A rule; `rule` is the rule in its one-line form, `layer` where it stands.
+    Rule {
+        /// `answer`, `flag`, `policy` or `saved`.
+        layer: String,
+        /// The rule in words, as `hallpass rules list` shows it.
+        rule: String,
+    },
+    /// A person (or a program that speaks for one) answered the question.
+    Person {
+        /// Which client: `terminal`, `agent`, `shell`, or its own word for itself.
+        by: String,
+    },
+    /// No rule matched; the default decided.
+    Default,
+    /// Something of ours went wrong or nobody could be asked: always a deny.
+    Fallback {
+        /// Which one.
+        reason: Fallback,
+    },
+}
+
+/// The named reasons for a deny that no rule and no person gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// Nobody is there to answer.
+    NobodyToAsk,
+    /// `--ask-timeout` ran out.
+    Timeout,
+    /// The person closed the question without an answer.
+    Dismissed,
+    /// More calls wait than are held at once.
+    TooManyWaiting,
+    /// The caller sent a frame that is not of the protocol.
+    BadFrame,
+    /// The caller is no process of this session.
+    NotOurs,
+    /// The socket's or the address's family is not one that can be decided.
+    UnknownFamily,
+    /// The session is ending.
+    SessionEnding,
+    /// `--timeout` ended the run.
+    RunTimeout,
+}
+
+impl Fallback {
+    /// One line for a person: what happened.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NobodyToAsk => "nobody was there to be asked",
+            Self::Timeout => "no answer within --ask-timeout",
+            Self::Dismissed => "the question was closed without an answer",
+            Self::TooManyWaiting => "too many calls are waiting for an answer",
+            Self::BadFrame => "the caller sent a malformed request",
+            Self::NotOurs => "the caller is not a process of this session",
+            Self::UnknownFamily => "this socket family cannot be decided",
+            Self::SessionEnding => "the session is ending",
+            Self::RunTimeout => "--timeout ended the run",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Frames between the hook and its session.
+#![no_std]
+#![forbid(unsafe_code)]
