@@ -7,5 +7,6 @@
 //! This crate must never start a program, read a terminal or link a GUI, and its engine must
 //! never do I/O or read a clock.
 
+pub mod escape;
 pub mod flow;
 pub mod verdict;
