@@ -58,3 +58,22 @@ pub struct Flow {
     /// Names the program looked this address up under, latest first.
     pub names: Vec<Name>,
 }
+
+impl App {
+    /// What a rule for this app is written with: the script's path, else the executable's.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        self.subject.script.as_ref().unwrap_or(&self.subject.exe)
+    }
+}
+
+impl Name {
+    /// A name as the hook reported it.
+    #[must_use]
+    pub fn claimed(name: String) -> Self {
+        Self {
+            name,
+            trust: Trust::Claimed,
+        }
+    }
+}

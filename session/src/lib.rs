@@ -7,6 +7,9 @@
 //! This crate must never start a program, read a terminal or link a GUI, and its engine must
 //! never do I/O or read a clock.
 
+pub mod control;
+pub mod engine;
 pub mod escape;
+pub mod event;
 pub mod flow;
 pub mod verdict;

@@ -3,6 +3,7 @@
 //! Additions are compatible as long as a reader that ignores unknown fields still does the
 //! right thing; anything else raises [`VERSION`].
 
+pub use super::answer::{Answer, Duration, Scope};
 use crate::event::Event;
 use crate::flow::{App, Name};
 use crate::verdict::{Source, Verdict};
@@ -75,51 +76,6 @@ pub enum Call {
     Halt,
     /// End a halt: decide all that waits anew.
     Release,
-}
-
-/// A person's answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// Allow or deny.
-    pub verdict: Verdict,
-    /// For how long.
-    #[serde(rename = "for", default)]
-    pub duration: Duration,
-    /// How wide.
-    #[serde(default)]
-    pub scope: Scope,
-}
-
-/// For how long an answer holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Duration {
-    /// `once`: settles the asks that wait now.
-    Once,
-    /// `run`: until this session ends.
-    #[default]
-    Run,
-    /// `5m`, `2h`, `90s`: that many seconds of the session's monotonic clock.
-    Seconds(u64),
-    /// `always`: saved to the rules file.
-    Always,
-}
-
-/// How wide an answer is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// This host, port and protocol.
-    Port,
-    /// This host (name if it has one that may be used, else address), every port.
-    #[default]
-    Host,
-    /// The attached prefix the address is in, else its /24 or /64.
-    Subnet,
-    /// The name and everything below it; or its parent domain where that is no public suffix.
-    Domain,
-    /// Anywhere.
-    Any,
 }
 
 /// A line from the session.
