@@ -1,0 +1,78 @@
+//! What the session sends: keep-alives, acknowledgements, verdicts.
+
+use crate::bytes::{Reader, Writer};
+use crate::{DecodeError, VERSION};
+
+/// Bytes of a reply frame.
+pub const REPLY_LEN: usize = 16;
+
+const MAGIC: [u8; 4] = *b"hpRP";
+const HELD: u8 = 1;
+const NOTED: u8 = 2;
+const VERDICT: u8 = 3;
+
+/// One frame from the session to the hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The call is held; sent at once and then once a second until the verdict.
+    Held,
+    /// A report ([`crate::Request::Names`], [`crate::Request::Refused`]) has been taken in.
+    Noted,
+    /// The end of an ask.
+    Verdict {
+        /// Whether the call goes on to the kernel; else it fails with ECONNREFUSED.
+        allow: bool,
+        /// Why, as a number that the session chooses. The hook does not look at it.
+        reason: u8,
+    },
+}
+
+impl Reply {
+    /// The frame's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; REPLY_LEN] {
+        let mut frame = [0; REPLY_LEN];
+        let mut writer = Writer::new(&mut frame);
+        writer.put(MAGIC);
+        writer.put(VERSION.to_le_bytes());
+        match *self {
+            Self::Held => writer.put([HELD]),
+            Self::Noted => writer.put([NOTED]),
+            Self::Verdict { allow, reason } => writer.put([VERDICT, u8::from(allow), reason]),
+        }
+        frame
+    }
+
+    /// Reads a frame of any origin.
+    ///
+    /// # Errors
+    /// A [`DecodeError`] that says which part is not of this version's layout.
+    pub fn decode(frame: &[u8; REPLY_LEN]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(frame);
+        if reader.take()? != MAGIC {
+            return Err(DecodeError::Magic);
+        }
+        let version = reader.u16()?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let reply = match reader.u8()? {
+            HELD => Self::Held,
+            NOTED => Self::Noted,
+            VERDICT => {
+                let allow = match reader.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(DecodeError::Field("allow")),
+                };
+                Self::Verdict {
+                    allow,
+                    reason: reader.u8()?,
+                }
+            }
+            kind => return Err(DecodeError::Kind(kind)),
+        };
+        reader.end()?;
+        Ok(reply)
+    }
+}

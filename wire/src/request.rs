@@ -1,0 +1,187 @@
+//! What the hook sends: one request a connection.
+
+use crate::address::{ADDRESS_LEN, Address, Protocol};
+use crate::bytes::{Reader, Writer};
+use crate::report::{NameReport, REPORT_LEN};
+use crate::{DecodeError, VERSION};
+
+/// Bytes of a request frame, whatever its kind: header and the longest body.
+pub const REQUEST_LEN: usize = HEADER_LEN + REPORT_LEN;
+
+const HEADER_LEN: usize = 8;
+const MAGIC: [u8; 4] = *b"hpRQ";
+const ASK: u8 = 1;
+const NAMES: u8 = 2;
+const REFUSED: u8 = 3;
+const RESUMED: u8 = 1;
+
+// The longest body decides; an ask must fit as well.
+const _: () = assert!(HEADER_LEN + 8 + ADDRESS_LEN <= REQUEST_LEN);
+
+/// One frame from the hook to the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "no allocation here; a request lives on one stack frame"
+)]
+pub enum Request {
+    /// May this call go on? Answered by [`crate::Reply::Held`] any number of times, then
+    /// [`crate::Reply::Verdict`].
+    Ask(Ask),
+    /// A look-up has succeeded. Answered by [`crate::Reply::Noted`] before the program sees it.
+    Names(NameReport),
+    /// The hook has refused a call by itself and says so. Answered by [`crate::Reply::Noted`].
+    Refused(Refused),
+}
+
+/// The hooked function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// connect(2)
+    Connect,
+    /// sendto(2)
+    SendTo,
+    /// sendmsg(2)
+    SendMsg,
+    /// One entry of a sendmmsg(2)
+    SendMmsg,
+}
+
+impl Call {
+    fn number(self) -> u8 {
+        match self {
+            Self::Connect => 1,
+            Self::SendTo => 2,
+            Self::SendMsg => 3,
+            Self::SendMmsg => 4,
+        }
+    }
+
+    fn from_number(number: u8) -> Result<Self, DecodeError> {
+        match number {
+            1 => Ok(Self::Connect),
+            2 => Ok(Self::SendTo),
+            3 => Ok(Self::SendMsg),
+            4 => Ok(Self::SendMmsg),
+            _ => Err(DecodeError::Field("call")),
+        }
+    }
+}
+
+/// A call that waits for a verdict. Who asks is the peer of the connection (SO_PEERCRED).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ask {
+    /// The hooked function.
+    pub call: Call,
+    /// The transport of the socket.
+    pub protocol: Protocol,
+    /// Where to.
+    pub address: Address,
+    /// Host order; 0 for a protocol without ports.
+    pub port: u16,
+    /// The same call was withdrawn a moment ago to let a signal handler run, and goes on.
+    pub resumed: bool,
+}
+
+/// A call that the hook refused without asking: its family is not one that can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Refused {
+    /// The hooked function.
+    pub call: Call,
+    /// The socket's own family (SO_DOMAIN), an `AF_*` number.
+    pub socket_family: u16,
+    /// The family in the address (`sa_family`), an `AF_*` number.
+    pub address_family: u16,
+}
+
+impl Request {
+    /// The frame's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; REQUEST_LEN] {
+        let mut frame = [0; REQUEST_LEN];
+        let mut writer = Writer::new(&mut frame);
+        writer.put(MAGIC);
+        writer.put(VERSION.to_le_bytes());
+        match self {
+            Self::Ask(ask) => {
+                let flags = if ask.resumed { RESUMED } else { 0 };
+                writer.put([ASK, 0]);
+                writer.put([ask.call.number(), ask.protocol.number(), flags, 0]);
+                writer.put(ask.port.to_le_bytes());
+                writer.put([0; 2]);
+                writer.put(ask.address.encode());
+            }
+            Self::Names(report) => {
+                writer.put([NAMES, 0]);
+                report.encode(&mut writer);
+            }
+            Self::Refused(refused) => {
+                writer.put([REFUSED, 0]);
+                writer.put([refused.call.number(), 0]);
+                writer.put(refused.socket_family.to_le_bytes());
+                writer.put(refused.address_family.to_le_bytes());
+            }
+        }
+        frame
+    }
+
+    /// Reads a frame of any origin.
+    ///
+    /// # Errors
+    /// A [`DecodeError`] that says which part is not of this version's layout.
+    pub fn decode(frame: &[u8; REQUEST_LEN]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(frame);
+        if reader.take()? != MAGIC {
+            return Err(DecodeError::Magic);
+        }
+        let version = reader.u16()?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let kind = reader.u8()?;
+        reader.zeros::<1>()?;
+        let request = match kind {
+            ASK => Self::Ask(Ask::decode(&mut reader)?),
+            NAMES => Self::Names(NameReport::decode(&mut reader)?),
+            REFUSED => Self::Refused(Refused::decode(&mut reader)?),
+            _ => return Err(DecodeError::Kind(kind)),
+        };
+        reader.end()?;
+        Ok(request)
+    }
+}
+
+impl Ask {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let call = Call::from_number(reader.u8()?)?;
+        let protocol = Protocol::from_number(reader.u8()?)?;
+        let resumed = match reader.u8()? {
+            0 => false,
+            RESUMED => true,
+            _ => return Err(DecodeError::Field("flags")),
+        };
+        reader.zeros::<1>()?;
+        let port = reader.u16()?;
+        reader.zeros::<2>()?;
+        let address = Address::decode(&reader.take()?)?;
+        Ok(Self {
+            call,
+            protocol,
+            address,
+            port,
+            resumed,
+        })
+    }
+}
+
+impl Refused {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let call = Call::from_number(reader.u8()?)?;
+        reader.zeros::<1>()?;
+        Ok(Self {
+            call,
+            socket_family: reader.u16()?,
+            address_family: reader.u16()?,
+        })
+    }
+}
