@@ -166,7 +166,18 @@ mod tests {
 
     #[test]
     fn durations_that_are_none_say_what_to_write() {
-        for text in ["", "5", "m", "-5m", "5 m", "0s", "5w", "99999999999999999999s", "400d", "5é"] {
+        for text in [
+            "",
+            "5",
+            "m",
+            "-5m",
+            "5 m",
+            "0s",
+            "5w",
+            "99999999999999999999s",
+            "400d",
+            "5é",
+        ] {
             let error = text.parse::<Duration>().unwrap_err();
             assert!(error.contains("write"), "{text}: {error}");
         }

@@ -1,0 +1,78 @@
+//! What a session can be asked to do over its control socket: the seam between the socket and
+//! the engine behind it, so that each can be tested without the other.
+
+use super::protocol::{Answer, Message, Question, QuestionId};
+use crate::engine::ClientId;
+
+/// Takes one message to a client; false once the client is gone or too slow, and from then on
+/// always. It never blocks and never calls back, so it may be called under any lock.
+pub type Outlet = Box<dyn Fn(Message) -> bool + Send>;
+
+/// What does not change about a session, or is worth saying first: the `hello` reply is made
+/// of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The session's name, `PID-8hex`.
+    pub session: String,
+    /// The session's process id.
+    pub pid: u32,
+    /// The command it runs, one escaped string per argument.
+    pub command: Vec<String>,
+    /// True between halt and release.
+    pub halted: bool,
+    /// Whether answers may be saved for good.
+    pub may_save: bool,
+}
+
+/// A session as its control socket sees it. Each method returns once what it asks for is in
+/// force; none may wait for a client.
+pub trait Controlled: Clone + Send + Sync + 'static {
+    /// What to say of the session.
+    fn about(&self) -> About;
+
+    /// A client is there. With `events` it gets every event from now on; with `asks` every
+    /// question that waits (before this returns), and then whatever happens to questions.
+    /// `client` is the client's own word for itself, escaped and bounded.
+    fn subscribe(&self, events: bool, asks: bool, client: &str, out: Outlet) -> ClientId;
+
+    /// The client is gone, and with it its hand on a question's clock.
+    fn unsubscribe(&self, client: ClientId);
+
+    /// The questions that wait, oldest first.
+    fn pending(&self) -> Vec<Question>;
+
+    /// Answers a question; gives the number of calls that it settled.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, in words for a person.
+    fn answer(
+        &self,
+        client: ClientId,
+        question: QuestionId,
+        answer: Answer,
+    ) -> Result<usize, String>;
+
+    /// Refuses the calls that wait in a question and writes no rule; gives their number.
+    ///
+    /// # Errors
+    /// There is no such question, in words for a person.
+    fn dismiss(&self, client: ClientId, question: QuestionId) -> Result<usize, String>;
+
+    /// Stops a question's clock while the client is there.
+    ///
+    /// # Errors
+    /// There is no such question, in words for a person.
+    fn touch(&self, client: ClientId, question: QuestionId) -> Result<(), String>;
+
+    /// Reads the saved rules again.
+    ///
+    /// # Errors
+    /// Why they could not be read; the rules of before stay in force.
+    fn rules_changed(&self) -> Result<(), String>;
+
+    /// Holds every call and asks nobody, until [`Self::release`].
+    fn halt(&self);
+
+    /// Ends a halt: decides all that waits anew.
+    fn release(&self);
+}
