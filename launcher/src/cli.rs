@@ -1,0 +1,61 @@
+//! The command line, defined once: parsing, `--help` and completions come from here.
+
+use crate::exit::Exit;
+use crate::run;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Monitors, holds and releases the outgoing network connections of a program that you start
+/// through it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hallpass",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The subcommands; each lives in a module of its own.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::args::RunArgs),
+}
+
+/// Parses the command line, does what it says, and tells the status to end with.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command {
+        Command::Run(args) => run::main(&args),
+    }
+}
+
+/// Prints what clap has to say: help and version are a success, all else is 125, because 2 could
+/// just as well be the started program's own status.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody reads it: nothing to be done about that.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
+        _ => Exit::Ours.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

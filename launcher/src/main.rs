@@ -1,0 +1,17 @@
+//! `hallpass`: starts a program and lets a person or a policy decide its connections.
+//!
+//! Data flows in this order: [`cli`] parses what the person typed; [`run`] starts the front and
+//! the session and follows the program to its end; [`prompt`] asks on the terminal.
+//!
+//! This crate must never decide a connection itself, and never link a GUI.
+
+use std::process::ExitCode;
+
+mod cli;
+mod exit;
+mod run;
+mod say;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,112 @@
+//! The flags of `hallpass run`.
+
+use super::span;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Start a program and decide its outgoing connections.
+///
+/// The program's exit status is passed through. hallpass's own: 111 a connection was refused
+/// (--fail-on-block), 124 --timeout ran out, 125 hallpass failed, 126 the program could not be
+/// started, 127 it was not found.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// Allow connections to this destination: an address, range, name, `*.name`, `@lan`,
+    /// `@internet`, `@any` …, then `:port` and `/tcp` if need be. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) allow: Vec<String>,
+
+    /// Refuse connections to this destination. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) deny: Vec<String>,
+
+    /// Ask about connections to this destination. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) ask: Vec<String>,
+
+    /// What happens to a connection that no rule covers [default: the policy file's, else the
+    /// saved rules', else ask].
+    #[arg(long, value_enum, value_name = "ACTION")]
+    pub(crate) default: Option<Default>,
+
+    /// Take rules from this file. May be repeated. Saved rules are then left out, unless
+    /// --user-rules.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+
+    /// Use the saved rules also with --policy or --default deny.
+    #[arg(long)]
+    pub(crate) user_rules: bool,
+
+    /// Where questions are asked. Other terminals can answer at any time: `hallpass answer`.
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "auto")]
+    pub(crate) prompt: Prompt,
+
+    /// Refuse a connection that nobody has answered for after this time (30s, 5m, 2h).
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub(crate) ask_timeout: Option<Duration>,
+
+    /// Exit with STATUS (111) where a connection was refused although the program itself said
+    /// 0. Waits for all processes of the program, as --wait does.
+    #[arg(
+        long,
+        value_name = "STATUS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "111",
+        value_parser = clap::value_parser!(u8).range(1..),
+    )]
+    pub(crate) fail_on_block: Option<u8>,
+
+    /// End the program after this time (30s, 5m, 2h): SIGTERM, SIGKILL 5 s later, exit 124.
+    #[arg(long, value_name = "TIME", value_parser = span::parse)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Wait until all processes of the program have ended, also those in the background.
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// Print each decision as a line on stderr.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// The program to start, and its arguments.
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What happens where no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Default {
+    /// Hold the call and ask.
+    Ask,
+    /// Let it go on.
+    Allow,
+    /// Refuse it.
+    Deny,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Prompt {
+    /// This terminal where there is one, else nobody.
+    Auto,
+    /// This terminal (/dev/tty).
+    Tty,
+    /// Nobody: what would be asked is refused at once, or with --ask-timeout waits that long
+    /// for `hallpass answer`.
+    None,
+}
+
+impl RunArgs {
+    /// True where the front stays until the last process of the program has ended.
+    pub(crate) fn waits_for_all(&self) -> bool {
+        self.wait || self.fail_on_block.is_some()
+    }
+}
