@@ -12,4 +12,7 @@ pub mod engine;
 pub mod escape;
 pub mod event;
 pub mod flow;
+pub mod paths;
+pub mod problem;
+pub mod runtime_dir;
 pub mod verdict;
