@@ -12,6 +12,7 @@ pub mod engine;
 pub mod escape;
 pub mod event;
 pub mod flow;
+pub mod log;
 pub mod paths;
 pub mod problem;
 pub mod runtime_dir;
