@@ -1,0 +1,112 @@
+//! A query, prepared: what every destination and pattern is compared with.
+
+use crate::address::canonical;
+use crate::name::is_public_name;
+use crate::{Endpoint, Environment, Place, Protocol, Query, Subject, place};
+use std::net::IpAddr;
+
+/// The far end of a flow in canonical form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Far<'a> {
+    Ip {
+        address: IpAddr,
+        port: u16,
+        place: Place,
+    },
+    Unix(&'a str),
+}
+
+/// A query in canonical form, with what follows from it and the environment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    subject: &'a Subject,
+    protocol: Protocol,
+    far: Far<'a>,
+    names: &'a [&'a str],
+    is_dns: bool,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(query: &Query<'a>, env: &Environment) -> Self {
+        let far = match query.endpoint {
+            Endpoint::Unix { path } => Far::Unix(path),
+            Endpoint::Ip { address, port } => Far::Ip {
+                address: canonical(address),
+                port,
+                place: place(address, env),
+            },
+        };
+        Self {
+            subject: query.subject,
+            protocol: query.protocol,
+            far,
+            names: query.names,
+            is_dns: is_dns(query.protocol, far, env),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> &'a Subject {
+        self.subject
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(crate) fn far(&self) -> Far<'a> {
+        self.far
+    }
+
+    /// Address and port of an IP flow.
+    pub(crate) fn ip(&self) -> Option<(IpAddr, u16)> {
+        match self.far {
+            Far::Ip { address, port, .. } => Some((address, port)),
+            Far::Unix(_) => None,
+        }
+    }
+
+    /// Port 53 of a configured nameserver.
+    pub(crate) fn is_dns(&self) -> bool {
+        self.is_dns
+    }
+
+    /// The names that may satisfy a rule for this address ([`crate::name_counts`]).
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let all_count = self.all_names_count();
+        self.names
+            .iter()
+            .copied()
+            .filter(move |name| all_count || !is_public_name(name))
+    }
+
+    /// The names that may not: public ones of an address that is not.
+    pub(crate) fn ignored_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let all_count = self.all_names_count();
+        self.names
+            .iter()
+            .copied()
+            .filter(move |name| !all_count && is_public_name(name))
+    }
+
+    fn all_names_count(&self) -> bool {
+        match self.far {
+            Far::Ip { place, .. } => place == Place::Internet,
+            Far::Unix(_) => true,
+        }
+    }
+}
+
+fn is_dns(protocol: Protocol, far: Far<'_>, env: &Environment) -> bool {
+    match far {
+        Far::Ip {
+            address, port: 53, ..
+        } => {
+            protocol.has_ports()
+                && env
+                    .nameservers
+                    .iter()
+                    .any(|server| canonical(*server) == address)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,190 @@
+//! Groups: the destinations that have a word of their own.
+
+use crate::decide::{Facts, Far};
+use crate::{Place, Protocol};
+use std::fmt;
+
+/// A destination that has a word of its own, such as `@lan`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// This machine.
+    Loopback,
+    /// Multicast groups.
+    Multicast,
+    /// The neighbourhood, multicast included.
+    Lan,
+    /// `@loopback` and `@lan`.
+    Local,
+    /// Every IP address that is not `@local`.
+    Internet,
+    /// Every IP address.
+    Any,
+    /// Port 53, TCP and UDP, of the configured nameservers.
+    Dns,
+    /// Sockets through which another program would connect for the asking one.
+    Broker,
+    /// Sockets that every program with windows needs to start.
+    Desktop,
+    /// Raw sockets.
+    Raw,
+}
+
+/// Sockets of programs that connect, or start programs, for whoever asks. `*` stands for any
+/// run of characters but `/`. Linux runs /var/run as a link to /run; both spellings are kept
+/// because links are not always resolved where the path comes from.
+const BROKERS: &[&str] = &[
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/user/*/docker.sock",
+    "/run/podman/podman.sock",
+    "/var/run/podman/podman.sock",
+    "/run/user/*/podman/podman.sock",
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    // systemd: start units, resolve names.
+    "/run/systemd/private",
+    "/run/user/*/systemd/private",
+    "/run/systemd/resolve/io.systemd.Resolve",
+    // The system bus can start services as root.
+    "/run/dbus/system_bus_socket",
+    "/var/run/dbus/system_bus_socket",
+    // nscd resolves names.
+    "/run/nscd/socket",
+    "/var/run/nscd/socket",
+];
+
+/// What a program with windows and sound connects to when it starts.
+const DESKTOP: &[&str] = &[
+    "/tmp/.X11-unix/*",
+    "@/tmp/.X11-unix/*",
+    "/run/user/*/wayland-*",
+    "/run/user/*/bus",
+    "/run/user/*/at-spi/*",
+    "/run/user/*/pipewire-*",
+    "/run/user/*/pulse/native",
+];
+
+impl Group {
+    /// Every group, most specific first.
+    pub const ALL: [Self; 10] = [
+        Self::Dns,
+        Self::Broker,
+        Self::Desktop,
+        Self::Raw,
+        Self::Loopback,
+        Self::Multicast,
+        Self::Lan,
+        Self::Local,
+        Self::Internet,
+        Self::Any,
+    ];
+
+    /// The word it is written with.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loopback => "@loopback",
+            Self::Multicast => "@multicast",
+            Self::Lan => "@lan",
+            Self::Local => "@local",
+            Self::Internet => "@internet",
+            Self::Any => "@any",
+            Self::Dns => "@dns",
+            Self::Broker => "@broker",
+            Self::Desktop => "@desktop",
+            Self::Raw => "@raw",
+        }
+    }
+
+    /// Where the group stands among the groups; more is more specific.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::Any => 0,
+            Self::Internet => 1,
+            Self::Local => 2,
+            Self::Lan => 3,
+            Self::Multicast => 4,
+            Self::Loopback => 5,
+            Self::Dns | Self::Broker | Self::Desktop | Self::Raw => 6,
+        }
+    }
+
+    /// Whether its members are UNIX-domain sockets.
+    pub(crate) fn is_unix(self) -> bool {
+        matches!(self, Self::Broker | Self::Desktop)
+    }
+
+    pub(crate) fn matches(self, facts: &Facts<'_>) -> bool {
+        if self == Self::Raw {
+            return facts.protocol() == Protocol::Raw;
+        }
+        match facts.far() {
+            Far::Unix(path) => match self {
+                Self::Broker => BROKERS.iter().any(|pattern| path_matches(pattern, path)),
+                Self::Desktop => DESKTOP.iter().any(|pattern| path_matches(pattern, path)),
+                _ => false,
+            },
+            Far::Ip { place, .. } => match self {
+                Self::Loopback => place == Place::Loopback,
+                Self::Multicast => place == Place::Multicast,
+                Self::Lan => matches!(place, Place::Lan | Place::Multicast),
+                Self::Local => place != Place::Internet,
+                Self::Internet => place == Place::Internet,
+                Self::Any => true,
+                Self::Dns => facts.is_dns(),
+                Self::Broker | Self::Desktop | Self::Raw => false,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Whether a path is one of a pattern whose segments hold at most one `*` each.
+fn path_matches(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let all = pattern.split('/').all(|wanted| {
+        segments
+            .next()
+            .is_some_and(|segment| match wanted.split_once('*') {
+                None => segment == wanted,
+                Some((front, back)) => {
+                    segment.len() > front.len() + back.len()
+                        && segment.starts_with(front)
+                        && segment.ends_with(back)
+                }
+            })
+    });
+    all && segments.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_segment_by_segment() {
+        assert!(path_matches("/run/user/*/bus", "/run/user/1000/bus"));
+        assert!(path_matches(
+            "/run/user/*/wayland-*",
+            "/run/user/0/wayland-0"
+        ));
+        assert!(path_matches("@/tmp/.X11-unix/*", "@/tmp/.X11-unix/X0"));
+        for path in [
+            "/run/user/bus",
+            "/run/user//bus",
+            "/run/user/1000/x/bus",
+            "/run/user/1000/bus/",
+            "/run/user/1000/bus2",
+            "run/user/1000/bus",
+            "/run/user/1000",
+            "",
+        ] {
+            assert!(!path_matches("/run/user/*/bus", path), "{path}");
+        }
+    }
+}
