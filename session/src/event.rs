@@ -56,6 +56,17 @@ pub enum Kind {
         /// How many equal calls this line stands for.
         count: u64,
     },
+    /// A call was refused before it could be put to the policy.
+    Refused {
+        /// Process id.
+        pid: u32,
+        /// Path of the script, else of the executable, escaped; empty if not known.
+        app: String,
+        /// What was refused, in words.
+        what: String,
+        /// Why: always a fallback.
+        source: Source,
+    },
     /// A person answered a question, or it was closed.
     Answered {
         /// Its number.

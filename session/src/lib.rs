@@ -7,12 +7,17 @@
 //! This crate must never start a program, read a terminal or link a GUI, and its engine must
 //! never do I/O or read a clock.
 
+pub mod ask_server;
 pub mod control;
+pub mod core;
 pub mod engine;
+pub mod environment;
 pub mod escape;
 pub mod event;
 pub mod flow;
+pub mod identity;
 pub mod log;
+pub mod names;
 pub mod paths;
 pub mod problem;
 pub mod runtime_dir;

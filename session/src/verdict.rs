@@ -37,6 +37,19 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// A number for the wire's verdict frame, which the hook does not look at (docs/wire.md).
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        match self {
+            Self::Rule { .. } => 1,
+            Self::Person { .. } => 2,
+            Self::Default => 3,
+            Self::Fallback { reason } => 16 + *reason as u8,
+        }
+    }
+}
+
 /// The named reasons for a deny that no rule and no person gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -34,6 +34,8 @@ pub const MAX_WAITING_PER_APP: usize = 4096;
 pub const MAX_QUESTIONS: usize = 1024;
 /// How many questions of one app may be open at once.
 pub const MAX_QUESTIONS_PER_APP: usize = 256;
+/// How often clients are told that a question's count has changed.
+pub const REFRESH: Duration = Duration::from_millis(100);
 /// How long a question outlives its last caller, if that may come back (it ran a signal handler).
 pub const GRACE: Duration = Duration::from_secs(1);
 
@@ -172,7 +174,7 @@ impl Engine {
     pub fn ask(&mut self, ask: AskId, flow: Flow, now: Instant, wall: jiff::Timestamp) -> Step {
         self.expire(now);
         if self.halted {
-            return self.hold_or_refuse(ask, flow, None);
+            return self.hold_or_refuse(ask, flow, None, now);
         }
         match self.rule_on(&flow, wall) {
             Ruling::Settled(verdict, source) => self.decided(&flow, verdict, source),
@@ -180,9 +182,9 @@ impl Engine {
         }
     }
 
-    /// Refuses a call that cannot even be put to the policy, by name.
-    pub fn refuse(&mut self, flow: &Flow, reason: Fallback) -> Step {
-        self.decided(flow, Verdict::Deny, Source::Fallback { reason })
+    /// Counts a call that was refused before it could be put to the policy.
+    pub fn count_refusal(&mut self) {
+        self.totals.denied += 1;
     }
 
     /// The caller is gone, or is about to run a signal handler and `may_return`.
@@ -196,7 +198,7 @@ impl Engine {
         };
         question.asks.remove(&ask);
         if !question.asks.is_empty() {
-            self.effects.push(Effect::Show(id));
+            question.count_changed(now);
         } else if may_return {
             question.grace_until = Some(now + GRACE);
         } else {
@@ -409,10 +411,14 @@ impl Engine {
     }
 
     /// Lets time pass: out-of-time questions, expired answers, grace, people who never came.
-    pub fn tick(&mut self, now: Instant, wall: jiff::Timestamp) {
+    pub fn tick(&mut self, now: Instant) {
         self.expire(now);
         let (mut late, mut left_alone) = (Vec::new(), Vec::new());
-        for (id, open) in &self.questions {
+        for (id, open) in &mut self.questions {
+            if open.refresh_at.is_some_and(|at| at <= now) {
+                open.refresh_at = None;
+                self.effects.push(Effect::Show(*id));
+            }
             if open.clock.is_over(now) {
                 late.push(*id);
             } else if open.asks.is_empty() && open.grace_until.is_some_and(|until| until <= now) {
@@ -433,7 +439,6 @@ impl Engine {
             self.settings.client_expected_until = None;
             self.refuse_if_nobody_is_left(now);
         }
-        let _ = wall;
     }
 
     /// When [`Self::tick`] has something to do next.
@@ -442,7 +447,7 @@ impl Engine {
         let questions = self
             .questions
             .values()
-            .flat_map(|open| [open.clock.ends(), open.grace_until])
+            .flat_map(|open| [open.clock.ends(), open.grace_until, open.refresh_at])
             .flatten();
         let answers = self.given.iter().filter_map(|given| given.expires);
         questions
@@ -480,7 +485,7 @@ impl Engine {
         }
         let key = Key::of(&flow);
         if let Some(id) = self.by_key.get(&key).copied() {
-            return self.hold_or_refuse(ask, flow, Some(id));
+            return self.hold_or_refuse(ask, flow, Some(id), now);
         }
         let same_app = |open: &&Open| open.key.app == key.app;
         if self.questions.len() >= MAX_QUESTIONS
@@ -499,20 +504,32 @@ impl Engine {
         self.by_key.insert(key.clone(), id);
         let open = Open::new(key, flow.clone(), why, self.settings.ask_timeout, now);
         self.questions.insert(id, open);
-        self.hold_or_refuse(ask, flow, Some(id))
+        let step = self.hold_or_refuse(ask, flow, Some(id), now);
+        self.effects.push(Effect::Show(id));
+        step
     }
 
-    fn hold_or_refuse(&mut self, ask: AskId, flow: Flow, question: Option<QuestionId>) -> Step {
+    fn hold_or_refuse(
+        &mut self,
+        ask: AskId,
+        flow: Flow,
+        question: Option<QuestionId>,
+        now: Instant,
+    ) -> Step {
         if self.is_full(&flow) {
             return self.refuse(&flow, Fallback::TooManyWaiting);
         }
         if let Some(open) = question.and_then(|id| self.questions.get_mut(&id)) {
             open.asks.insert(ask);
             open.grace_until = None;
+            open.count_changed(now);
         }
         self.waiting.insert(ask, Waiting { flow, question });
-        self.effects.extend(question.map(Effect::Show));
         Step::Held
+    }
+
+    fn refuse(&mut self, flow: &Flow, reason: Fallback) -> Step {
+        self.decided(flow, Verdict::Deny, Source::Fallback { reason })
     }
 
     fn is_full(&self, flow: &Flow) -> bool {

@@ -47,6 +47,8 @@ pub(super) struct Open {
     pub(super) clock: Clock,
     /// Until then it waits for a caller that runs a signal handler.
     pub(super) grace_until: Option<Instant>,
+    /// When clients are told of the new count; a flood must not flood them too.
+    pub(super) refresh_at: Option<Instant>,
 }
 
 impl Open {
@@ -64,6 +66,11 @@ impl Open {
             asks: BTreeSet::new(),
             clock: Clock::start(timeout, now),
             grace_until: None,
+            refresh_at: None,
         }
+    }
+
+    pub(super) fn count_changed(&mut self, now: Instant) {
+        self.refresh_at.get_or_insert(now + super::REFRESH);
     }
 }

@@ -1,0 +1,352 @@
+//! The ask socket: frames of the hook in, verdicts out. One thread serves all callers.
+//!
+//! A caller is a connection: it sends one request and waits. Its peer must be a process of this
+//! session. Whatever else comes is answered with a named deny and closed.
+
+mod caller;
+mod convert;
+
+use crate::core::{Asked, Core};
+use crate::event::Kind;
+use crate::flow::{Flow, Name};
+use crate::identity::{Identifier, Identity, is_alive};
+use crate::names::NameTable;
+use crate::verdict::{Fallback, Source, Verdict};
+use caller::{Caller, Progress};
+use convert::{canonical, canonical_name, protocol};
+use hallpass_wire::{Ask, NameReport, Refused, Reply, Request};
+use mio::net::UnixListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How often a held caller hears that it is held; it gives up after five seconds of silence.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// How long a caller may take to send its request.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How many callers are served at once; more wait in the listen queue.
+const MAX_CALLERS: usize = 16 * 1024;
+
+const WAKE: Token = Token(0);
+/// Listeners have the tokens from here on, callers those after them.
+const FIRST_LISTENER: usize = 1;
+
+/// A verdict for a caller that was held.
+struct Late {
+    token: Token,
+    reply: Reply,
+}
+
+/// See the module's text.
+pub struct AskServer {
+    core: Core,
+    poll: Poll,
+    listeners: Vec<UnixListener>,
+    /// Callers may wait in the listen queue: there was no room, or no descriptor, for them.
+    accept_again: bool,
+    callers: HashMap<Token, Caller>,
+    next_token: usize,
+    identifier: Identifier,
+    names: NameTable,
+    late: Receiver<Late>,
+    late_sender: Sender<Late>,
+    next_keep_alive: Instant,
+    stopper: Stopper,
+}
+
+/// Ends [`AskServer::run`] from another thread.
+#[derive(Clone)]
+pub struct Stopper {
+    waker: Arc<Waker>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// Asks the server to return; whoever is still connected sees end of file.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        // If the wake fails the server still ends with its process.
+        let _ = self.waker.wake();
+    }
+}
+
+impl AskServer {
+    /// Serves these listeners for the session whose process id is `session_pid`.
+    ///
+    /// # Errors
+    /// epoll(7) or eventfd(2) cannot be had.
+    pub fn new(core: Core, session_pid: u32, listeners: Vec<StdListener>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let mut registered = Vec::with_capacity(listeners.len());
+        for (index, listener) in listeners.into_iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let mut listener = UnixListener::from_std(listener);
+            let token = Token(FIRST_LISTENER + index);
+            let registry = poll.registry();
+            registry.register(&mut listener, token, Interest::READABLE)?;
+            registered.push(listener);
+        }
+        let (late_sender, late) = channel();
+        Ok(Self {
+            core,
+            poll,
+            next_token: FIRST_LISTENER + registered.len(),
+            listeners: registered,
+            accept_again: true,
+            callers: HashMap::new(),
+            identifier: Identifier::new(session_pid),
+            names: NameTable::default(),
+            late,
+            late_sender,
+            next_keep_alive: Instant::now() + KEEP_ALIVE,
+            stopper: Stopper {
+                waker,
+                stopped: Arc::default(),
+            },
+        })
+    }
+
+    /// A handle that ends [`Self::run`].
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until stopped.
+    ///
+    /// # Errors
+    /// epoll_wait(2) fails for a reason other than a signal.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        while !self.stopper.stopped.load(Ordering::Acquire) {
+            let until_keep_alive = self.next_keep_alive.saturating_duration_since(Instant::now());
+            let is_busy = self.accept_again || !self.callers.is_empty();
+            match self.poll.poll(&mut events, is_busy.then_some(until_keep_alive)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            }
+            for event in &events {
+                match event.token() {
+                    WAKE => {}
+                    Token(token) if token < FIRST_LISTENER + self.listeners.len() => {
+                        self.accept_again = true;
+                    }
+                    token => self.hear(token),
+                }
+            }
+            self.send_late_verdicts();
+            if self.accept_again {
+                self.accept();
+            }
+            if self.next_keep_alive <= Instant::now() {
+                self.keep_alive();
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) {
+        self.accept_again = false;
+        for index in 0..self.listeners.len() {
+            while let Some(listener) = self.listeners.get(index) {
+                if self.callers.len() >= MAX_CALLERS {
+                    self.accept_again = true;
+                    return;
+                }
+                match listener.accept() {
+                    Ok((stream, _)) => self.welcome(stream),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(_) => {
+                        // Out of descriptors: the next keep-alive tries again.
+                        self.accept_again = true;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: mio::net::UnixStream) {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let peer = getsockopt(&stream, PeerCredentials).map(|peer| u32::try_from(peer.pid()));
+        let registry = self.poll.registry();
+        let registered = registry.register(&mut stream, token, Interest::READABLE);
+        if let (Ok(Ok(pid)), Ok(())) = (peer, registered) {
+            self.callers.insert(token, Caller::new(stream, pid));
+            // The request is mostly there already: save a turn.
+            self.hear(token);
+        }
+    }
+
+    /// Bytes, or the end, of a caller.
+    fn hear(&mut self, token: Token) {
+        let Some(caller) = self.callers.get_mut(&token) else {
+            return;
+        };
+        let pid = caller.pid;
+        match caller.hear() {
+            Progress::Waiting => {}
+            Progress::Request(Ok(request)) => self.serve(token, pid, &request),
+            Progress::Request(Err(_)) | Progress::Junk => {
+                self.refuse(token, pid, Fallback::BadFrame);
+            }
+            Progress::Finished => self.forget(token),
+        }
+    }
+
+    fn serve(&mut self, token: Token, pid: u32, request: &Request) {
+        let Some(identity) = self.identifier.identify(pid) else {
+            self.refuse(token, pid, Fallback::NotOurs);
+            return;
+        };
+        match request {
+            Request::Ask(ask) => self.ask(token, pid, &identity, ask),
+            Request::Names(report) => {
+                self.note(pid, report);
+                self.say(token, Reply::Noted);
+            }
+            Request::Refused(refused) => {
+                self.core.record_refusal(refused_by_hook(pid, &identity, *refused));
+                self.say(token, Reply::Noted);
+            }
+        }
+    }
+
+    fn ask(&mut self, token: Token, pid: u32, identity: &Identity, ask: &Ask) {
+        let (address, scope_id) = canonical(ask.address);
+        let names = self.names.names(&identity.lineage, address);
+        let flow = Flow {
+            pid,
+            app: Arc::clone(&identity.app),
+            protocol: protocol(ask.protocol),
+            address,
+            scope_id,
+            port: ask.port,
+            names: names.into_iter().map(Name::claimed).collect(),
+        };
+        let (sender, waker) = (self.late_sender.clone(), Arc::clone(&self.stopper.waker));
+        let asked = self.core.ask(flow, move |verdict, source| {
+            let reply = verdict_reply(verdict, source);
+            // Neither can fail while the server lives; when it is gone so is the caller's peer.
+            let _ = sender.send(Late { token, reply });
+            let _ = waker.wake();
+        });
+        match asked {
+            Asked::Decided(verdict, source) => self.say(token, verdict_reply(verdict, &source)),
+            Asked::Held(id) => {
+                if let Some(caller) = self.callers.get_mut(&token) {
+                    caller.held = Some(id);
+                }
+                self.say(token, Reply::Held);
+            }
+        }
+    }
+
+    fn note(&mut self, pid: u32, report: &NameReport) {
+        if let Some(name) = canonical_name(report.name()) {
+            let addresses = report.addresses().iter().map(|address| canonical(*address).0);
+            self.names.record(pid, &name, addresses);
+        }
+    }
+
+    fn refuse(&mut self, token: Token, pid: u32, reason: Fallback) {
+        let source = Source::Fallback { reason };
+        self.core.record_refusal(Kind::Refused {
+            pid,
+            app: String::new(),
+            what: reason.sentence().to_owned(),
+            source: source.clone(),
+        });
+        self.say(token, verdict_reply(Verdict::Deny, &source));
+        self.forget(token);
+    }
+
+    fn send_late_verdicts(&mut self) {
+        while let Ok(late) = self.late.try_recv() {
+            if let Some(caller) = self.callers.get_mut(&late.token) {
+                caller.held = None;
+            }
+            self.say(late.token, late.reply);
+        }
+    }
+
+    fn keep_alive(&mut self) {
+        let now = Instant::now();
+        self.next_keep_alive = now + KEEP_ALIVE;
+        let (mut held, mut slow) = (Vec::new(), Vec::new());
+        for (token, caller) in &self.callers {
+            if caller.held.is_some() {
+                held.push(*token);
+            } else if now.saturating_duration_since(caller.since) > PATIENCE && !caller.is_served()
+            {
+                slow.push((*token, caller.pid));
+            }
+        }
+        for token in held {
+            self.say(token, Reply::Held);
+        }
+        for (token, pid) in slow {
+            self.refuse(token, pid, Fallback::BadFrame);
+        }
+    }
+
+    /// Sends a reply; after the last one the caller is forgotten.
+    fn say(&mut self, token: Token, reply: Reply) {
+        let Some(caller) = self.callers.get_mut(&token) else {
+            return;
+        };
+        match caller.say(reply) {
+            Progress::Waiting if caller.has_unsent() => {
+                // Its buffer is full of keep-alives: it was stopped for long. It gets the
+                // verdict when it reads.
+                let both = Interest::READABLE | Interest::WRITABLE;
+                let registry = self.poll.registry();
+                if registry.reregister(&mut caller.stream, token, both).is_err() {
+                    self.forget(token);
+                }
+            }
+            Progress::Finished => self.forget(token),
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, token: Token) {
+        let Some(mut caller) = self.callers.remove(&token) else {
+            return;
+        };
+        let _ = self.poll.registry().deregister(&mut caller.stream);
+        if let Some(ask) = caller.held {
+            self.core.withdraw(ask, is_alive(caller.pid));
+        }
+    }
+}
+
+fn verdict_reply(verdict: Verdict, source: &Source) -> Reply {
+    Reply::Verdict {
+        allow: verdict == Verdict::Allow,
+        reason: source.number(),
+    }
+}
+
+fn refused_by_hook(pid: u32, identity: &Identity, refused: Refused) -> Kind {
+    Kind::Refused {
+        pid,
+        app: identity.app.identity().to_owned(),
+        what: format!(
+            "{:?} on a socket of family {} to an address of family {}",
+            refused.call, refused.socket_family, refused.address_family
+        ),
+        source: Source::Fallback {
+            reason: Fallback::UnknownFamily,
+        },
+    }
+}

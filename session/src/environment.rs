@@ -1,0 +1,83 @@
+//! What of the machine policy depends on: attached networks and name servers.
+
+use hallpass_policy::Environment;
+use ipnet::IpNet;
+use nix::ifaddrs::getifaddrs;
+use std::fs::File;
+use std::io::Read;
+use std::net::IpAddr;
+
+/// resolv.conf(5) files are short; the rest of a longer one is not looked at.
+const MAX_RESOLV_CONF: u64 = 64 * 1024;
+
+/// Reads both from the system. What cannot be read counts as empty, which matches less.
+#[must_use]
+pub fn read() -> Environment {
+    let mut text = String::new();
+    if let Ok(file) = File::open("/etc/resolv.conf") {
+        let _ = file.take(MAX_RESOLV_CONF).read_to_string(&mut text);
+    }
+    Environment {
+        attached: attached(),
+        nameservers: nameservers(&text),
+    }
+}
+
+/// The networks of this machine's interfaces, loopback's left out: that has a group of its own.
+fn attached() -> Vec<IpNet> {
+    let mut networks: Vec<IpNet> = Vec::new();
+    for interface in getifaddrs().into_iter().flatten() {
+        let (Some(address), Some(mask)) = (interface.address, interface.netmask) else {
+            continue;
+        };
+        let (address, mask): (IpAddr, IpAddr) = if let (Some(a), Some(m)) =
+            (address.as_sockaddr_in(), mask.as_sockaddr_in())
+        {
+            (a.ip().into(), m.ip().into())
+        } else if let (Some(a), Some(m)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
+            (a.ip().into(), m.ip().into())
+        } else {
+            continue;
+        };
+        if address.is_loopback() {
+            continue;
+        }
+        if let Ok(network) = IpNet::with_netmask(address, mask) {
+            let network = network.trunc();
+            if !networks.contains(&network) {
+                networks.push(network);
+            }
+        }
+    }
+    networks
+}
+
+/// `nameserver ADDRESS` lines; a scope id is dropped. Without any the resolver asks this machine.
+fn nameservers(text: &str) -> Vec<IpAddr> {
+    let mut servers: Vec<IpAddr> = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("nameserver"))
+        .filter(|rest| rest.starts_with([' ', '\t']))
+        .filter_map(|rest| rest.split_whitespace().next())
+        .filter_map(|word| word.split('%').next()?.parse().ok())
+        .map(|address: IpAddr| address.to_canonical())
+        .collect();
+    if servers.is_empty() {
+        servers.push(IpAddr::from([127, 0, 0, 1]));
+    }
+    servers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nameservers;
+    use std::net::IpAddr;
+
+    #[test]
+    fn name_servers_are_read_as_the_resolver_reads_them() {
+        let text = "# comment\nnameserver 192.0.2.1\n  nameserver\tfe80::1%eth0\nnameserverx 192.0.2.2\noptions x\n";
+        let expected: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "fe80::1".parse().unwrap()];
+        assert_eq!(nameservers(text), expected);
+        assert_eq!(nameservers(""), [IpAddr::from([127, 0, 0, 1])]);
+    }
+}

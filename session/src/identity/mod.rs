@@ -1,0 +1,291 @@
+//! Who a process is: executable, script, command line, parents, user. Read from /proc.
+
+mod procfs;
+mod script;
+
+use crate::escape::{WHOLE_PATH, escape_bytes};
+use crate::flow::App;
+use hallpass_policy::{Parent, Subject};
+use nix::unistd::{Uid, User};
+use std::collections::HashMap;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// How many ancestors are looked at.
+const MAX_PARENTS: usize = 32;
+/// How many arguments are kept to be shown.
+const MAX_ARGUMENTS: usize = 256;
+/// How many characters of each.
+const MAX_ARGUMENT: usize = 1024;
+/// How many processes are remembered.
+const MAX_REMEMBERED: usize = 4096;
+/// A parent may die between two reads, and its child then has another parent: look again.
+const TRIES: usize = 3;
+
+/// A process of the session.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who it is.
+    pub app: Arc<App>,
+    /// Its pid, then its ancestors', nearest first, without the session's.
+    pub lineage: Vec<u32>,
+}
+
+/// Identifies processes, and remembers those it has seen.
+pub struct Identifier {
+    session: u32,
+    seen: HashMap<u32, Seen>,
+    users: HashMap<u32, Option<String>>,
+}
+
+/// One process, without its parents.
+struct Seen {
+    started: u64,
+    exe: Option<String>,
+    cmdline: Vec<u8>,
+    process: Arc<Process>,
+}
+
+struct Process {
+    exe: String,
+    script: Option<String>,
+    name: String,
+    argv: Vec<String>,
+    cwd: String,
+}
+
+impl Identifier {
+    /// For the targets of the session with this process id.
+    #[must_use]
+    pub fn new(session: u32) -> Self {
+        Self {
+            session,
+            seen: HashMap::new(),
+            users: HashMap::new(),
+        }
+    }
+
+    /// Who `pid` is; none where it does not descend from the session, or is gone.
+    pub fn identify(&mut self, pid: u32) -> Option<Identity> {
+        let lineage = (0..TRIES).find_map(|_| self.lineage(pid))?;
+        let process = self.process(pid)?;
+        let parents = lineage
+            .iter()
+            .skip(1)
+            .filter_map(|pid| self.parent(*pid))
+            .collect();
+        let uid = procfs::uid(pid)?;
+        let app = App {
+            subject: Subject {
+                exe: process.exe.clone(),
+                script: process.script.clone(),
+                name: process.name.clone(),
+                parents,
+                packages: Vec::new(),
+                user: self.user(uid),
+            },
+            argv: process.argv.clone(),
+            cwd: process.cwd.clone(),
+            uid,
+        };
+        Some(Identity {
+            app: Arc::new(app),
+            lineage,
+        })
+    }
+
+    fn lineage(&self, pid: u32) -> Option<Vec<u32>> {
+        let mut lineage = vec![pid];
+        let mut at = pid;
+        while lineage.len() <= MAX_PARENTS * 8 {
+            let parent = procfs::stat(at)?.parent;
+            if parent == self.session {
+                return Some(lineage);
+            }
+            if parent <= 1 {
+                return None;
+            }
+            lineage.push(parent);
+            at = parent;
+        }
+        None
+    }
+
+    fn parent(&mut self, pid: u32) -> Option<Parent> {
+        let process = self.process(pid)?;
+        Some(Parent {
+            pid,
+            exe: process.exe.clone(),
+            script: process.script.clone(),
+            name: process.name.clone(),
+        })
+    }
+
+    /// A process changes its identity by exec, which changes its executable or command line.
+    fn process(&mut self, pid: u32) -> Option<Arc<Process>> {
+        let started = procfs::stat(pid)?.started;
+        let exe = procfs::exe(pid);
+        let cmdline = procfs::cmdline(pid);
+        if let Some(seen) = self.seen.get(&pid)
+            && seen.started == started
+            && seen.exe == exe
+            && seen.cmdline == cmdline
+        {
+            return Some(Arc::clone(&seen.process));
+        }
+        let process = Arc::new(describe(pid, exe.clone(), &cmdline));
+        if self.seen.len() >= MAX_REMEMBERED {
+            self.seen.retain(|pid, seen| {
+                procfs::stat(*pid).is_some_and(|stat| stat.started == seen.started)
+            });
+            if self.seen.len() >= MAX_REMEMBERED {
+                self.seen.clear();
+            }
+        }
+        self.seen.insert(
+            pid,
+            Seen {
+                started,
+                exe,
+                cmdline,
+                process: Arc::clone(&process),
+            },
+        );
+        Some(process)
+    }
+
+    fn user(&mut self, uid: u32) -> Option<String> {
+        let look_up = || {
+            let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
+            Some(escape_bytes(user.name.as_bytes(), 64))
+        };
+        self.users.entry(uid).or_insert_with(look_up).clone()
+    }
+}
+
+/// True while the process runs; a zombie does not.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    procfs::stat(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+}
+
+fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
+    let raw: Vec<&[u8]> = arguments(cmdline).collect();
+    let cwd = procfs::cwd(pid);
+    let exe = exe.unwrap_or_else(|| {
+        // Another user's process, or one that made itself undumpable.
+        let comm = procfs::comm(pid).unwrap_or_default();
+        format!("{comm} (executable not visible)")
+    });
+    let program = base_name(&exe).to_owned();
+    let script = script::script(&program, &raw)
+        .and_then(|script| absolute(script, cwd.as_deref()))
+        .filter(|path| path.is_file())
+        .map(|path| escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH));
+    let name = script.as_deref().map_or(program, |path| base_name(path).to_owned());
+    let argv = raw
+        .iter()
+        .take(MAX_ARGUMENTS)
+        .map(|argument| escape_bytes(argument, MAX_ARGUMENT))
+        .collect();
+    let cwd = cwd.map(|path| escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH));
+    Process {
+        exe,
+        script,
+        name,
+        argv,
+        cwd: cwd.unwrap_or_default(),
+    }
+}
+
+fn arguments(cmdline: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    cmdline.split(|byte| *byte == 0)
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The path without `.` and `..`, which are resolved by their letters: a symlink keeps its name,
+/// because that is the name people know (`/usr/bin/npm`).
+fn absolute(script: &[u8], cwd: Option<&Path>) -> Option<PathBuf> {
+    let script = PathBuf::from(std::ffi::OsString::from_vec(script.to_vec()));
+    let joined = if script.is_absolute() { script } else { cwd?.join(script) };
+    let mut clean = PathBuf::from("/");
+    for part in joined.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::Normal(part) => clean.push(part),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identifier, absolute, is_alive};
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Stdio};
+
+    fn sleeper(script: &str) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    fn stop(mut child: Child) {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_child_descends_from_its_session_and_a_stranger_does_not() {
+        let child = sleeper("exec sleep 30");
+        let mut ours = Identifier::new(std::process::id());
+        let identity = ours.identify(child.id()).unwrap();
+        assert_eq!(identity.lineage, [child.id()]);
+        assert!(Identifier::new(child.id()).identify(std::process::id()).is_none());
+        stop(child);
+    }
+
+    #[test]
+    fn exec_changes_who_a_process_is() {
+        let mut child = Command::new("sh")
+            .args(["-c", "read x; exec sleep 30"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ours = Identifier::new(std::process::id());
+        assert_ne!(ours.identify(child.id()).unwrap().app.subject.name, "sleep");
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while ours.identify(child.id()).unwrap().app.subject.name != "sleep" {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        stop(child);
+    }
+
+    #[test]
+    fn a_dead_process_is_not_alive() {
+        let child = sleeper("exec sleep 30");
+        let pid = child.id();
+        assert!(is_alive(pid));
+        stop(child);
+        assert!(!is_alive(pid));
+    }
+
+    #[test]
+    fn a_script_path_keeps_the_name_it_was_called_by() {
+        let in_tmp = |script: &[u8]| absolute(script, Some(Path::new("/tmp/a")));
+        assert_eq!(in_tmp(b"x.py"), Some(PathBuf::from("/tmp/a/x.py")));
+        assert_eq!(in_tmp(b"../b/./x.py"), Some(PathBuf::from("/tmp/b/x.py")));
+        assert_eq!(in_tmp(b"/../x"), Some(PathBuf::from("/x")));
+        assert_eq!(absolute(b"x.py", None), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! Bounded reads of /proc (proc(5)). What is read here is written by the program being watched:
+//! nothing is trusted to be short, to be UTF-8 or to still be there.
+
+use crate::escape::{WHOLE_PATH, escape_bytes};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Longest command line that is read, in bytes; the rest is not looked at.
+const MAX_CMDLINE: u64 = 64 * 1024;
+/// /proc/PID/stat and the head of status are shorter than this.
+const MAX_STAT: u64 = 4096;
+
+/// The parts of /proc/PID/stat that are used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) state: u8,
+    pub(super) parent: u32,
+    /// Clock ticks since boot: with the pid it names a process for good.
+    pub(super) started: u64,
+}
+
+pub(super) fn stat(pid: u32) -> Option<Stat> {
+    parse_stat(&read(&format!("/proc/{pid}/stat"), MAX_STAT)?)
+}
+
+/// `PID (COMM) STATE PPID …`; COMM may hold anything, also `)`.
+fn parse_stat(text: &[u8]) -> Option<Stat> {
+    let after_comm = text.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
+    let rest = std::str::from_utf8(text.get(after_comm..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = *fields.next()?.as_bytes().first()?;
+    let parent = fields.next()?.parse().ok()?;
+    // starttime is field 22 of the line, the 18th after ppid (field 4).
+    let started = fields.nth(17)?.parse().ok()?;
+    Some(Stat {
+        state,
+        parent,
+        started,
+    })
+}
+
+/// The command line's bytes, arguments ended by NUL.
+pub(super) fn cmdline(pid: u32) -> Vec<u8> {
+    read(&format!("/proc/{pid}/cmdline"), MAX_CMDLINE).unwrap_or_default()
+}
+
+/// The executable's path, escaped. It says so where the path does not lead to the file that
+/// runs: it was deleted, or the process lives under another root.
+pub(super) fn exe(pid: u32) -> Option<String> {
+    let link = format!("/proc/{pid}/exe");
+    let path = fs::read_link(&link).ok()?;
+    let text = escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH);
+    if text.ends_with(" (deleted)") || is_same_file(Path::new(&link), &path) {
+        return Some(text);
+    }
+    Some(format!("{text} (another file)"))
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
+        // Not readable for us (another user's process): the kernel's word for the path stands.
+        (Err(_), _) => true,
+        (Ok(_), Err(_)) => false,
+    }
+}
+
+pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+/// The name the kernel keeps for a process whose executable may not be seen.
+pub(super) fn comm(pid: u32) -> Option<String> {
+    let text = read(&format!("/proc/{pid}/comm"), 64)?;
+    Some(escape_bytes(text.strip_suffix(b"\n").unwrap_or(&text), 64))
+}
+
+/// The effective user id.
+pub(super) fn uid(pid: u32) -> Option<u32> {
+    let text = read(&format!("/proc/{pid}/status"), MAX_STAT)?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+fn read(path: &str, limit: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stat, exe, parse_stat, stat, uid};
+
+    #[test]
+    fn a_comm_may_hold_anything() {
+        let text = b"7 (a) S 1 (b)) R 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
+        let parsed = parse_stat(text).unwrap();
+        assert_eq!(parsed, Stat { state: b'R', parent: 3, started: 4242 });
+    }
+
+    #[test]
+    fn what_is_no_stat_is_none() {
+        for text in [&b""[..], b")", b"1 (a", b"1 (a) ", b"1 (a) R x", b"1 (a) R 3 7"] {
+            assert_eq!(parse_stat(text), None);
+        }
+    }
+
+    #[test]
+    fn this_process_is_seen_as_it_is() {
+        let me = std::process::id();
+        assert_eq!(stat(me).unwrap().parent, std::os::unix::process::parent_id());
+        let path = std::env::current_exe().unwrap();
+        assert_eq!(exe(me).unwrap(), path.to_str().unwrap());
+        assert_eq!(uid(me).unwrap(), nix::unistd::geteuid().as_raw());
+    }
+}
