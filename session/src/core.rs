@@ -5,7 +5,10 @@
 //! and events are in one order. Callbacks run under the lock; they queue and return, they never
 //! block or call back.
 
-use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId};
+mod clients;
+
+use crate::control::Outlet;
+use crate::control::protocol::Message;
 use crate::engine::{AskId, ClientId, Effect, Engine, Settings, Step, Totals};
 use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
@@ -16,8 +19,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 type Reply = Box<dyn FnOnce(Verdict, &Source) + Send>;
-/// Takes messages for a client; false says that it is gone or too slow.
-pub type Outbox = Box<dyn Fn(Message) -> bool + Send>;
 /// Takes every event: the log, a counter.
 pub type Sink = Box<dyn FnMut(&Event) + Send>;
 
@@ -91,9 +92,11 @@ struct State {
 }
 
 struct Client {
+    /// Its own word for itself, escaped.
+    name: String,
     events: bool,
     asks: bool,
-    outbox: Outbox,
+    outlet: Outlet,
 }
 
 impl Core {
@@ -132,24 +135,6 @@ impl Core {
         core
     }
 
-    /// The session's name.
-    #[must_use]
-    pub fn session(&self) -> &str {
-        &self.shared.session
-    }
-
-    /// The command it runs, escaped.
-    #[must_use]
-    pub fn command(&self) -> &[String] {
-        &self.shared.command
-    }
-
-    /// True where answers may be saved for good.
-    #[must_use]
-    pub fn may_save(&self) -> bool {
-        self.shared.saved.is_some()
-    }
-
     /// A new call. `reply` takes the verdict of a call that is held, once, from any thread and
     /// maybe before this returns; never if the call is withdrawn first.
     pub fn ask(&self, flow: Flow, reply: impl FnOnce(Verdict, &Source) + Send + 'static) -> Asked {
@@ -184,109 +169,6 @@ impl Core {
         self.carry_out(&mut state, now);
     }
 
-    /// A client wants events, questions, or both. It gets the questions that wait at once.
-    pub fn subscribe(&self, events: bool, asks: bool, outbox: Outbox) -> ClientId {
-        let mut state = self.lock();
-        let now = Instant::now();
-        state.last_client += 1;
-        let id = state.last_client;
-        if asks {
-            for question in state.engine.pending(now) {
-                outbox(Message::Question(Box::new(question)));
-            }
-            state.engine.client_joined(id);
-        }
-        state.clients.insert(
-            id,
-            Client {
-                events,
-                asks,
-                outbox,
-            },
-        );
-        self.carry_out(&mut state, now);
-        id
-    }
-
-    /// A client is gone.
-    pub fn unsubscribe(&self, client: ClientId) {
-        let mut state = self.lock();
-        state.clients.remove(&client);
-        let now = Instant::now();
-        state.engine.client_left(client, now);
-        self.carry_out(&mut state, now);
-    }
-
-    /// The questions that wait, oldest first.
-    #[must_use]
-    pub fn pending(&self) -> Vec<Question> {
-        self.lock().engine.pending(Instant::now())
-    }
-
-    /// Answers a question in the name of `by`. An answer for good is saved before it counts.
-    ///
-    /// Returns how many waiting calls it settled.
-    ///
-    /// # Errors
-    /// The question is gone, the answer is none it offers, or it could not be saved; in words.
-    pub fn answer(&self, id: QuestionId, answer: &Answer, by: &str) -> Result<usize, String> {
-        let rule = self.lock().engine.plan(id, answer)?;
-        // Saved without the lock: fsync may take long, and decisions must not wait for a disk.
-        if answer.duration == For::Always
-            && let Some(saved) = &self.shared.saved
-        {
-            saved.add(&rule)?;
-        }
-        let mut state = self.lock();
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let settled = state.engine.answer(id, answer, &rule, by, now, wall);
-        self.carry_out(&mut state, now);
-        Ok(settled)
-    }
-
-    /// Refuses what waits in a question; writes no rule. Returns how many calls that was.
-    ///
-    /// # Errors
-    /// The question is gone.
-    pub fn dismiss(&self, id: QuestionId, by: &str) -> Result<usize, String> {
-        let mut state = self.lock();
-        let settled = state.engine.dismiss(id, by)?;
-        self.carry_out(&mut state, Instant::now());
-        Ok(settled)
-    }
-
-    /// Stops a question's clock while the client is there.
-    ///
-    /// # Errors
-    /// The question is gone.
-    pub fn touch(&self, id: QuestionId, client: ClientId) -> Result<(), String> {
-        let mut state = self.lock();
-        let now = Instant::now();
-        state.engine.touch(id, client, now)?;
-        self.carry_out(&mut state, now);
-        Ok(())
-    }
-
-    /// Reads the saved rules again; they are in force when this returns.
-    ///
-    /// # Errors
-    /// They cannot be read: the ones before stay in force.
-    pub fn rules_changed(&self) -> Result<(), String> {
-        let Some(saved) = &self.shared.saved else {
-            // A hermetic run leaves saved rules out, so no edit of them concerns it.
-            return Ok(());
-        };
-        // Under the lock, so that of two edits the later one is the one that stays.
-        let mut state = self.lock();
-        let rules = saved.load()?;
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        state.engine.saved_rules_changed(rules, now, wall);
-        self.carry_out(&mut state, now);
-        Ok(())
-    }
-
     /// Attached networks or name servers have changed.
     pub fn environment_changed(&self, environment: Environment) {
         let mut state = self.lock();
@@ -294,27 +176,6 @@ impl Core {
         let wall = jiff::Timestamp::now();
         state.engine.environment_changed(environment, now, wall);
         self.carry_out(&mut state, now);
-    }
-
-    /// Holds every call from now on and asks nobody.
-    pub fn halt(&self) {
-        let mut state = self.lock();
-        state.engine.halt();
-        self.carry_out(&mut state, Instant::now());
-    }
-
-    /// Ends a halt; what waits is decided anew.
-    pub fn release(&self) {
-        let mut state = self.lock();
-        let now = Instant::now();
-        state.engine.release(now, jiff::Timestamp::now());
-        self.carry_out(&mut state, now);
-    }
-
-    /// True between halt and release.
-    #[must_use]
-    pub fn is_halted(&self) -> bool {
-        self.lock().engine.is_halted()
     }
 
     /// Calls so far.
@@ -438,9 +299,16 @@ impl Core {
     }
 }
 
+impl State {
+    fn client_name(&self, client: ClientId) -> String {
+        let client = self.clients.get(&client);
+        client.map_or_else(|| "somebody".to_owned(), |client| client.name.clone())
+    }
+}
+
 /// A client that does not take its messages is dropped by its own thread, which unsubscribes it.
 fn send(state: &State, message: &Message, wants: impl Fn(&Client) -> bool) {
     for client in state.clients.values().filter(|client| wants(client)) {
-        (client.outbox)(message.clone());
+        (client.outlet)(message.clone());
     }
 }

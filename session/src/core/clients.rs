@@ -1,0 +1,116 @@
+//! What clients of the control socket may do with a session.
+
+use super::{Client, Core};
+use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId};
+use crate::control::{About, Controlled, Outlet};
+use crate::engine::ClientId;
+use std::time::Instant;
+
+impl Controlled for Core {
+    fn about(&self) -> About {
+        About {
+            session: self.shared.session.clone(),
+            pid: std::process::id(),
+            command: self.shared.command.clone(),
+            halted: self.lock().engine.is_halted(),
+            may_save: self.shared.saved.is_some(),
+        }
+    }
+
+    fn subscribe(&self, events: bool, asks: bool, client: &str, outlet: Outlet) -> ClientId {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.last_client += 1;
+        let id = state.last_client;
+        if asks {
+            for question in state.engine.pending(now) {
+                outlet(Message::Question(Box::new(question)));
+            }
+            state.engine.client_joined(id);
+        }
+        let name = client.to_owned();
+        let client = Client {
+            name,
+            events,
+            asks,
+            outlet,
+        };
+        state.clients.insert(id, client);
+        self.carry_out(&mut state, now);
+        id
+    }
+
+    fn unsubscribe(&self, client: ClientId) {
+        let mut state = self.lock();
+        state.clients.remove(&client);
+        let now = Instant::now();
+        state.engine.client_left(client, now);
+        self.carry_out(&mut state, now);
+    }
+
+    fn pending(&self) -> Vec<Question> {
+        self.lock().engine.pending(Instant::now())
+    }
+
+    fn answer(&self, client: ClientId, id: QuestionId, answer: Answer) -> Result<usize, String> {
+        let rule = self.lock().engine.plan(id, &answer)?;
+        // An answer for good is saved before it counts, and without the lock: fsync may take
+        // long, and decisions must not wait for a disk.
+        if answer.duration == For::Always
+            && let Some(saved) = &self.shared.saved
+        {
+            saved.add(&rule)?;
+        }
+        let mut state = self.lock();
+        let by = state.client_name(client);
+        let now = Instant::now();
+        let wall = jiff::Timestamp::now();
+        let settled = state.engine.answer(id, &answer, &rule, &by, now, wall);
+        self.carry_out(&mut state, now);
+        Ok(settled)
+    }
+
+    fn dismiss(&self, client: ClientId, id: QuestionId) -> Result<usize, String> {
+        let mut state = self.lock();
+        let by = state.client_name(client);
+        let settled = state.engine.dismiss(id, &by)?;
+        self.carry_out(&mut state, Instant::now());
+        Ok(settled)
+    }
+
+    fn touch(&self, client: ClientId, id: QuestionId) -> Result<(), String> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.engine.touch(id, client, now)?;
+        self.carry_out(&mut state, now);
+        Ok(())
+    }
+
+    fn rules_changed(&self) -> Result<(), String> {
+        let Some(saved) = &self.shared.saved else {
+            // A hermetic run leaves saved rules out, so no edit of them concerns it.
+            return Ok(());
+        };
+        // Under the lock, so that of two edits the later one is the one that stays.
+        let mut state = self.lock();
+        let rules = saved.load()?;
+        let now = Instant::now();
+        let wall = jiff::Timestamp::now();
+        state.engine.saved_rules_changed(rules, now, wall);
+        self.carry_out(&mut state, now);
+        Ok(())
+    }
+
+    fn halt(&self) {
+        let mut state = self.lock();
+        state.engine.halt();
+        self.carry_out(&mut state, Instant::now());
+    }
+
+    fn release(&self) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        state.engine.release(now, jiff::Timestamp::now());
+        self.carry_out(&mut state, now);
+    }
+}

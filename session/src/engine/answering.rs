@@ -1,0 +1,160 @@
+//! What clients see of questions, and what their answers do.
+
+use super::{AskId, ClientId, Effect, Engine, Given, answer_rule, offers, query};
+use crate::control::protocol::{Answer, Duration as For, Question, QuestionId};
+use crate::event::Kind;
+use crate::verdict::{Fallback, Source, Verdict};
+use hallpass_policy::Rule;
+use std::time::{Duration, Instant};
+
+impl Engine {
+    /// The questions that wait, oldest first.
+    #[must_use]
+    pub fn pending(&self, now: Instant) -> Vec<Question> {
+        let ids = self.questions.keys().copied();
+        ids.filter_map(|id| self.question(id, now)).collect()
+    }
+
+    /// One question as clients see it.
+    #[must_use]
+    pub fn question(&self, id: QuestionId, now: Instant) -> Option<Question> {
+        let open = self.questions.get(&id)?;
+        let offers = offers::offers(&open.flow, &self.environment)
+            .into_iter()
+            .map(|mut offer| {
+                let rule = offers::rule(&open.flow, Verdict::Allow, &offer.to);
+                offer.settles = rule.map_or(0, |rule| self.matching(&rule).len());
+                offer
+            })
+            .collect();
+        let place = hallpass_policy::place(open.flow.address, &self.environment);
+        Some(Question {
+            id,
+            pid: open.flow.pid,
+            app: (*open.flow.app).clone(),
+            protocol: open.flow.protocol,
+            address: open.flow.address,
+            scope_id: open.flow.scope_id,
+            port: open.flow.port,
+            names: open.flow.names.clone(),
+            place: place.to_string(),
+            waiting: open.asks.len(),
+            why: open.why.clone(),
+            time_left_ms: open
+                .clock
+                .left(now)
+                .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            offers,
+            may_save: self.settings.may_save,
+        })
+    }
+
+    /// The rule an answer would make, so that it can be saved before it takes effect.
+    ///
+    /// # Errors
+    /// The question is gone, or the answer is none that it offers; in words for the client.
+    pub fn plan(&self, id: QuestionId, answer: &Answer) -> Result<Rule, String> {
+        let open = self.questions.get(&id).ok_or_else(|| gone(id))?;
+        if answer.duration == For::Always && !self.settings.may_save {
+            return Err("this run is hermetic (--policy or --default deny): \
+                        answers cannot be saved; use for=run"
+                .to_owned());
+        }
+        answer_rule(&open.flow, answer, &self.environment)
+    }
+
+    /// Puts an answer into force: `rule` is what [`Self::plan`] gave for it.
+    ///
+    /// It holds also if the question was settled meanwhile. Returns how many calls it settled.
+    pub fn answer(
+        &mut self,
+        id: QuestionId,
+        answer: &Answer,
+        rule: &Rule,
+        by: &str,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> usize {
+        let source = Source::Person { by: by.to_owned() };
+        let mut settled: Vec<AskId> = match self.questions.get(&id) {
+            Some(open) => open.asks.iter().copied().collect(),
+            None => Vec::new(),
+        };
+        for ask in self.matching(rule) {
+            if !settled.contains(&ask) {
+                settled.push(ask);
+            }
+        }
+        if answer.duration != For::Once {
+            let expires = match answer.duration {
+                For::Seconds(seconds) => now.checked_add(Duration::from_secs(seconds)),
+                _ => None,
+            };
+            self.given.push(Given {
+                rule: rule.clone(),
+                expires,
+                saved: answer.duration == For::Always,
+            });
+            self.put_answers_in_force();
+        }
+        self.effects.push(Effect::Event(Kind::Answered {
+            question: id,
+            verdict: Some(answer.verdict),
+            by: by.to_owned(),
+            rule: (answer.duration != For::Once).then(|| rule.to_string()),
+            settled: settled.len() as u64,
+        }));
+        for ask in &settled {
+            self.settle(*ask, answer.verdict, source.clone());
+        }
+        // A question whose only caller runs a signal handler has no asks left to close it.
+        self.close(id, Some(answer.verdict), Some(source));
+        self.decide_all_anew(now, wall);
+        settled.len()
+    }
+
+    /// Refuses what waits in a question, and writes no rule. Returns how many calls that was.
+    ///
+    /// # Errors
+    /// The question is gone.
+    pub fn dismiss(&mut self, id: QuestionId, by: &str) -> Result<usize, String> {
+        if !self.questions.contains_key(&id) {
+            return Err(gone(id));
+        }
+        let settled = self.fall_back(id, Fallback::Dismissed);
+        self.effects.push(Effect::Event(Kind::Answered {
+            question: id,
+            verdict: Some(Verdict::Deny),
+            by: by.to_owned(),
+            rule: None,
+            settled: settled as u64,
+        }));
+        Ok(settled)
+    }
+
+    /// Stops a question's clock for as long as `client` is there.
+    ///
+    /// # Errors
+    /// The question is gone.
+    pub fn touch(&mut self, id: QuestionId, client: ClientId, now: Instant) -> Result<(), String> {
+        let open = self.questions.get_mut(&id).ok_or_else(|| gone(id))?;
+        if open.clock.hold(client, now) {
+            self.effects.push(Effect::Show(id));
+        }
+        Ok(())
+    }
+
+    /// The waiting calls that a rule matches.
+    fn matching(&self, rule: &Rule) -> Vec<AskId> {
+        let asks = self.waiting.iter().filter(|(_, waiting)| {
+            let flow = &waiting.flow;
+            let names: Vec<&str> = flow.names.iter().map(|name| name.name.as_str()).collect();
+            rule.matches(&query(flow, &names), &self.environment)
+        });
+        asks.map(|(ask, _)| *ask).collect()
+    }
+}
+
+fn gone(id: QuestionId) -> String {
+    format!("question {id} does not wait: it was answered, or its caller has gone")
+}
