@@ -126,9 +126,14 @@ impl AskServer {
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         while !self.stopper.stopped.load(Ordering::Acquire) {
-            let until_keep_alive = self.next_keep_alive.saturating_duration_since(Instant::now());
+            let until_keep_alive = self
+                .next_keep_alive
+                .saturating_duration_since(Instant::now());
             let is_busy = self.accept_again || !self.callers.is_empty();
-            match self.poll.poll(&mut events, is_busy.then_some(until_keep_alive)) {
+            match self
+                .poll
+                .poll(&mut events, is_busy.then_some(until_keep_alive))
+            {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
@@ -215,7 +220,8 @@ impl AskServer {
                 self.say(token, Reply::Noted);
             }
             Request::Refused(refused) => {
-                self.core.record_refusal(refused_by_hook(pid, &identity, *refused));
+                self.core
+                    .record_refusal(refused_by_hook(pid, &identity, *refused));
                 self.say(token, Reply::Noted);
             }
         }
@@ -253,7 +259,10 @@ impl AskServer {
 
     fn note(&mut self, pid: u32, report: &NameReport) {
         if let Some(name) = canonical_name(report.name()) {
-            let addresses = report.addresses().iter().map(|address| canonical(*address).0);
+            let addresses = report
+                .addresses()
+                .iter()
+                .map(|address| canonical(*address).0);
             self.names.record(pid, &name, addresses);
         }
     }
@@ -310,7 +319,10 @@ impl AskServer {
                 // verdict when it reads.
                 let both = Interest::READABLE | Interest::WRITABLE;
                 let registry = self.poll.registry();
-                if registry.reregister(&mut caller.stream, token, both).is_err() {
+                if registry
+                    .reregister(&mut caller.stream, token, both)
+                    .is_err()
+                {
                     self.forget(token);
                 }
             }

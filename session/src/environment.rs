@@ -30,15 +30,14 @@ fn attached() -> Vec<IpNet> {
         let (Some(address), Some(mask)) = (interface.address, interface.netmask) else {
             continue;
         };
-        let (address, mask): (IpAddr, IpAddr) = if let (Some(a), Some(m)) =
-            (address.as_sockaddr_in(), mask.as_sockaddr_in())
-        {
-            (a.ip().into(), m.ip().into())
-        } else if let (Some(a), Some(m)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
-            (a.ip().into(), m.ip().into())
-        } else {
-            continue;
-        };
+        let (address, mask): (IpAddr, IpAddr) =
+            if let (Some(a), Some(m)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+                (a.ip().into(), m.ip().into())
+            } else if let (Some(a), Some(m)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
+                (a.ip().into(), m.ip().into())
+            } else {
+                continue;
+            };
         if address.is_loopback() {
             continue;
         }

@@ -149,7 +149,13 @@ impl Engine {
         let asks = self.waiting.iter().filter(|(_, waiting)| {
             let flow = &waiting.flow;
             let names: Vec<&str> = flow.names.iter().map(|name| name.name.as_str()).collect();
-            rule.matches(&query(flow, &names), &self.environment)
+            let query = query(flow, &names);
+            let is_app = rule.app.as_ref();
+            is_app.is_none_or(|app| app.matches(&flow.app.subject))
+                && rule
+                    .to
+                    .iter()
+                    .any(|to| to.matches(&query, &self.environment))
         });
         asks.map(|(ask, _)| *ask).collect()
     }

@@ -24,7 +24,10 @@ impl Clock {
     /// What is left; none where there is no limit or the clock stands.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let since = self.running_since?;
-        Some(self.left?.saturating_sub(now.saturating_duration_since(since)))
+        Some(
+            self.left?
+                .saturating_sub(now.saturating_duration_since(since)),
+        )
     }
 
     pub(super) fn ends(&self) -> Option<Instant> {

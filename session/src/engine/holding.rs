@@ -2,8 +2,8 @@
 
 use super::question::{Key, Open};
 use super::{
-    AskId, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING,
-    MAX_WAITING_PER_APP, Ruling, Step, Waiting, line,
+    AskId, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING, MAX_WAITING_PER_APP,
+    Ruling, Step, Waiting, line,
 };
 use crate::control::protocol::QuestionId;
 use crate::event::Kind;
@@ -12,7 +12,13 @@ use crate::verdict::{Fallback, Source, Verdict};
 use std::time::Instant;
 
 impl Engine {
-    pub(super) fn ask_somebody(&mut self, ask: AskId, flow: Flow, why: String, now: Instant) -> Step {
+    pub(super) fn ask_somebody(
+        &mut self,
+        ask: AskId,
+        flow: Flow,
+        why: String,
+        now: Instant,
+    ) -> Step {
         if !self.somebody_may_answer() {
             return self.refuse(&flow, Fallback::NobodyToAsk);
         }
@@ -118,7 +124,12 @@ impl Engine {
         self.close(id, None, None);
     }
 
-    pub(super) fn close(&mut self, id: QuestionId, verdict: Option<Verdict>, source: Option<Source>) {
+    pub(super) fn close(
+        &mut self,
+        id: QuestionId,
+        verdict: Option<Verdict>,
+        source: Option<Source>,
+    ) {
         let Some(open) = self.questions.remove(&id) else {
             return;
         };

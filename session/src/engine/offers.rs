@@ -11,7 +11,11 @@ use std::net::IpAddr;
 ///
 /// # Errors
 /// The answer's scope is none that the flow has; in words for the client.
-pub fn answer_rule(flow: &Flow, answer: &Answer, environment: &Environment) -> Result<Rule, String> {
+pub fn answer_rule(
+    flow: &Flow,
+    answer: &Answer,
+    environment: &Environment,
+) -> Result<Rule, String> {
     let offers = offers(flow, environment);
     let offer = offers.iter().find(|offer| offer.scope == answer.scope);
     match offer {

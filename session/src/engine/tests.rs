@@ -96,7 +96,8 @@ impl Bench {
     }
 
     fn ask(&mut self, ask: u64, flow: Flow) -> Step {
-        self.engine.ask(ask, flow, self.now, jiff::Timestamp::UNIX_EPOCH)
+        self.engine
+            .ask(ask, flow, self.now, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn answer(&mut self, question: u64, answer: &Answer) -> usize {
@@ -138,7 +139,8 @@ impl Bench {
 #[test]
 fn a_rule_decides_at_once_and_says_which_it_was() {
     let mut bench = Bench::with(None, &[rule(Action::Deny, "10.0.0.0/8")]);
-    let Step::Decided(verdict, Source::Rule { layer, rule }) = bench.ask(1, flow("curl", "10.1.2.3", 80))
+    let Step::Decided(verdict, Source::Rule { layer, rule }) =
+        bench.ask(1, flow("curl", "10.1.2.3", 80))
     else {
         panic!("not decided by a rule");
     };
@@ -152,7 +154,10 @@ fn a_rule_decides_at_once_and_says_which_it_was() {
 fn with_nobody_to_ask_a_call_is_refused_by_that_name() {
     let mut bench = Bench::nobody(None);
     let step = bench.ask(1, flow("curl", "192.0.2.1", 80));
-    assert_eq!(step, Step::Decided(Verdict::Deny, fallback(Fallback::NobodyToAsk)));
+    assert_eq!(
+        step,
+        Step::Decided(Verdict::Deny, fallback(Fallback::NobodyToAsk))
+    );
 }
 
 #[test]
@@ -169,11 +174,17 @@ fn who_is_expected_is_waited_for_and_then_no_longer() {
     let mut bench = Bench::nobody(None);
     bench.engine.settings.client_expected_until = Some(bench.now + Duration::from_secs(5));
     assert_eq!(bench.ask(1, flow("curl", "192.0.2.1", 80)), Step::Held);
-    assert_eq!(bench.engine.next_deadline(), Some(bench.now + super::REFRESH));
+    assert_eq!(
+        bench.engine.next_deadline(),
+        Some(bench.now + super::REFRESH)
+    );
     bench.pass(Duration::from_secs(4));
     assert_eq!(bench.settled(), []);
     bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.settled(), [(1, Verdict::Deny, fallback(Fallback::NobodyToAsk))]);
+    assert_eq!(
+        bench.settled(),
+        [(1, Verdict::Deny, fallback(Fallback::NobodyToAsk))]
+    );
 }
 
 #[test]
@@ -186,11 +197,17 @@ fn equal_calls_are_one_question_and_an_answer_settles_all() {
     let pending = bench.pending();
     assert_eq!(pending.len(), 2);
     assert_eq!((pending[0].waiting, pending[1].waiting), (3, 1));
-    assert_eq!(bench.answer(1, &answer(Verdict::Allow, For::Run, Scope::Port)), 3);
+    assert_eq!(
+        bench.answer(1, &answer(Verdict::Allow, For::Run, Scope::Port)),
+        3
+    );
     let settled: Vec<u64> = bench.settled().iter().map(|(ask, ..)| *ask).collect();
     assert_eq!(settled, [1, 2, 3]);
     // The same app again, this run: no question. Another port: one.
-    assert!(matches!(bench.ask(5, flow("curl", "192.0.2.1", 80)), Step::Decided(Verdict::Allow, _)));
+    assert!(matches!(
+        bench.ask(5, flow("curl", "192.0.2.1", 80)),
+        Step::Decided(Verdict::Allow, _)
+    ));
     assert_eq!(bench.ask(6, flow("curl", "192.0.2.1", 81)), Step::Held);
 }
 
@@ -203,7 +220,10 @@ fn several_addresses_of_one_name_are_one_question() {
     bench.answer(1, &answer(Verdict::Allow, For::Run, Scope::Host));
     assert_eq!(bench.settled().len(), 2);
     let third = bench.ask(3, named("curl", "198.51.100.3", 443, "www.example.com"));
-    assert!(matches!(third, Step::Decided(Verdict::Allow, Source::Rule { .. })));
+    assert!(matches!(
+        third,
+        Step::Decided(Verdict::Allow, Source::Rule { .. })
+    ));
 }
 
 #[test]
@@ -226,8 +246,18 @@ fn a_wider_answer_settles_other_questions_of_the_app_and_of_no_other() {
         let offer = question.offers.iter().find(|offer| offer.scope == scope);
         offer.unwrap().settles
     };
-    assert_eq!((settles(Scope::Port), settles(Scope::Subnet), settles(Scope::Any)), (1, 2, 2));
-    assert_eq!(bench.answer(1, &answer(Verdict::Deny, For::Once, Scope::Subnet)), 2);
+    assert_eq!(
+        (
+            settles(Scope::Port),
+            settles(Scope::Subnet),
+            settles(Scope::Any)
+        ),
+        (1, 2, 2)
+    );
+    assert_eq!(
+        bench.answer(1, &answer(Verdict::Deny, For::Once, Scope::Subnet)),
+        2
+    );
     assert_eq!(bench.pending().len(), 1);
 }
 
@@ -238,7 +268,10 @@ fn an_answer_for_a_while_ends_on_time() {
     bench.answer(1, &answer(Verdict::Allow, For::Seconds(300), Scope::Host));
     bench.settled();
     bench.now += Duration::from_millis(299_999);
-    assert!(matches!(bench.ask(2, flow("curl", "192.0.2.1", 80)), Step::Decided(Verdict::Allow, _)));
+    assert!(matches!(
+        bench.ask(2, flow("curl", "192.0.2.1", 80)),
+        Step::Decided(Verdict::Allow, _)
+    ));
     bench.now += Duration::from_millis(1);
     assert_eq!(bench.ask(3, flow("curl", "192.0.2.1", 80)), Step::Held);
 }
@@ -251,7 +284,10 @@ fn a_timeout_refuses_what_waits_and_writes_no_rule() {
     bench.pass(Duration::from_millis(9_999));
     assert_eq!(bench.settled(), []);
     bench.pass(Duration::from_millis(1));
-    assert_eq!(bench.settled(), [(1, Verdict::Deny, fallback(Fallback::Timeout))]);
+    assert_eq!(
+        bench.settled(),
+        [(1, Verdict::Deny, fallback(Fallback::Timeout))]
+    );
     assert_eq!(bench.ask(2, flow("curl", "192.0.2.1", 80)), Step::Held);
 }
 
@@ -276,7 +312,10 @@ fn closing_a_question_refuses_what_waits_and_writes_no_rule() {
     let mut bench = Bench::new();
     bench.ask(1, flow("curl", "192.0.2.1", 80));
     assert_eq!(bench.engine.dismiss(1, "terminal"), Ok(1));
-    assert_eq!(bench.settled(), [(1, Verdict::Deny, fallback(Fallback::Dismissed))]);
+    assert_eq!(
+        bench.settled(),
+        [(1, Verdict::Deny, fallback(Fallback::Dismissed))]
+    );
     assert_eq!(bench.ask(2, flow("curl", "192.0.2.1", 80)), Step::Held);
     assert!(bench.engine.dismiss(1, "terminal").is_err());
 }
@@ -291,7 +330,10 @@ fn a_question_goes_with_its_last_caller() {
     bench.engine.withdraw(2, false, bench.now);
     assert_eq!(bench.pending(), []);
     assert_eq!(bench.settled(), []);
-    let closed = bench.effects.iter().any(|effect| matches!(effect, Effect::Close { verdict: None, .. }));
+    let closed = bench
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Close { verdict: None, .. }));
     assert!(closed);
 }
 
@@ -304,7 +346,10 @@ fn a_caller_that_runs_a_signal_handler_finds_its_question_again() {
     bench.ask(2, flow("curl", "192.0.2.1", 80));
     bench.pass(GRACE * 2);
     let pending = bench.pending();
-    assert_eq!((pending.len(), pending[0].id, pending[0].waiting), (1, 1, 1));
+    assert_eq!(
+        (pending.len(), pending[0].id, pending[0].waiting),
+        (1, 1, 1)
+    );
     bench.engine.withdraw(2, true, bench.now);
     bench.pass(GRACE);
     assert_eq!(bench.pending(), []);
@@ -316,7 +361,10 @@ fn a_rule_edit_decides_what_waits() {
     bench.ask(1, flow("curl", "192.0.2.1", 80));
     bench.set_saved(vec![rule(Action::Allow, "192.0.2.1")]);
     let settled = bench.settled();
-    assert!(matches!(settled[..], [(1, Verdict::Allow, Source::Rule { .. })]), "{settled:?}");
+    assert!(
+        matches!(settled[..], [(1, Verdict::Allow, Source::Rule { .. })]),
+        "{settled:?}"
+    );
     assert_eq!(bench.pending(), []);
 }
 
@@ -328,7 +376,10 @@ fn an_answer_for_good_ends_when_its_saved_rule_is_removed() {
     let saved = bench.engine.plan(1, &always).unwrap();
     bench.answer(1, &always);
     bench.set_saved(vec![saved]);
-    assert!(matches!(bench.ask(2, flow("curl", "192.0.2.1", 80)), Step::Decided(Verdict::Allow, _)));
+    assert!(matches!(
+        bench.ask(2, flow("curl", "192.0.2.1", 80)),
+        Step::Decided(Verdict::Allow, _)
+    ));
     bench.set_saved(Vec::new());
     assert_eq!(bench.ask(3, flow("curl", "192.0.2.1", 80)), Step::Held);
 }
@@ -338,7 +389,9 @@ fn a_hermetic_run_saves_nothing() {
     let mut bench = Bench::new();
     bench.engine.settings.may_save = false;
     bench.ask(1, flow("curl", "192.0.2.1", 80));
-    let refusal = bench.engine.plan(1, &answer(Verdict::Allow, For::Always, Scope::Host));
+    let refusal = bench
+        .engine
+        .plan(1, &answer(Verdict::Allow, For::Always, Scope::Host));
     assert!(refusal.unwrap_err().contains("hermetic"));
 }
 
@@ -366,7 +419,10 @@ fn the_last_client_leaving_refuses_what_waits_for_it() {
     bench.engine.client_left(PERSON, bench.now);
     assert_eq!(bench.settled(), []);
     bench.engine.client_left(2, bench.now);
-    assert_eq!(bench.settled(), [(1, Verdict::Deny, fallback(Fallback::NobodyToAsk))]);
+    assert_eq!(
+        bench.settled(),
+        [(1, Verdict::Deny, fallback(Fallback::NobodyToAsk))]
+    );
 }
 
 #[test]
@@ -378,15 +434,24 @@ fn a_flood_of_calls_and_of_questions_is_bounded() {
         assert_eq!(bench.ask(ask, flow("curl", "192.0.2.1", 80)), Step::Held);
     }
     assert_eq!(bench.ask(calls, flow("curl", "192.0.2.1", 80)), too_many);
-    assert_eq!(bench.ask(calls + 1, flow("wget", "192.0.2.1", 80)), Step::Held);
+    assert_eq!(
+        bench.ask(calls + 1, flow("wget", "192.0.2.1", 80)),
+        Step::Held
+    );
 
     let mut bench = Bench::new();
     for n in 0..MAX_QUESTIONS_PER_APP {
         let port = u16::try_from(n + 1).unwrap();
-        assert_eq!(bench.ask(n as u64, flow("curl", "192.0.2.1", port)), Step::Held);
+        assert_eq!(
+            bench.ask(n as u64, flow("curl", "192.0.2.1", port)),
+            Step::Held
+        );
     }
     assert_eq!(bench.ask(9_000, flow("curl", "192.0.2.1", 9_000)), too_many);
-    assert_eq!(bench.ask(9_001, flow("wget", "192.0.2.1", 9_000)), Step::Held);
+    assert_eq!(
+        bench.ask(9_001, flow("wget", "192.0.2.1", 9_000)),
+        Step::Held
+    );
 }
 
 #[test]
@@ -433,7 +498,10 @@ fn a_name_that_resolves_into_the_lan_is_offered_by_address_only() {
     };
     assert_eq!(to(0, Scope::Host), Some(vec!["127.0.0.1".to_owned()]));
     assert_eq!(to(0, Scope::Domain), None);
-    assert_eq!(to(1, Scope::Port), Some(vec!["api.example.com:80/tcp".to_owned()]));
+    assert_eq!(
+        to(1, Scope::Port),
+        Some(vec!["api.example.com:80/tcp".to_owned()])
+    );
     let domain = vec!["example.com".to_owned(), "*.example.com".to_owned()];
     assert_eq!(to(1, Scope::Domain), Some(domain));
     assert_eq!(to(2, Scope::Host), Some(vec!["localhost".to_owned()]));
@@ -446,10 +514,15 @@ fn every_answer_is_on_record_with_the_rule_it_made() {
     bench.answer(1, &answer(Verdict::Deny, For::Run, Scope::Port));
     bench.settled();
     let answered = bench.effects.iter().find_map(|effect| match effect {
-        Effect::Event(Kind::Answered { by, rule, settled, .. }) => Some((by, rule, settled)),
+        Effect::Event(Kind::Answered {
+            by, rule, settled, ..
+        }) => Some((by, rule, settled)),
         _ => None,
     });
     let (by, rule, settled) = answered.unwrap();
     assert_eq!((by.as_str(), *settled), ("terminal", 1));
-    assert!(rule.as_ref().unwrap().contains("192.0.2.1:80/tcp"), "{rule:?}");
+    assert!(
+        rule.as_ref().unwrap().contains("192.0.2.1:80/tcp"),
+        "{rule:?}"
+    );
 }

@@ -183,7 +183,9 @@ fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
         .and_then(|script| absolute(script, cwd.as_deref()))
         .filter(|path| path.is_file())
         .map(|path| escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH));
-    let name = script.as_deref().map_or(program, |path| base_name(path).to_owned());
+    let name = script
+        .as_deref()
+        .map_or(program, |path| base_name(path).to_owned());
     let argv = raw
         .iter()
         .take(MAX_ARGUMENTS)
@@ -212,7 +214,11 @@ fn base_name(path: &str) -> &str {
 /// because that is the name people know (`/usr/bin/npm`).
 fn absolute(script: &[u8], cwd: Option<&Path>) -> Option<PathBuf> {
     let script = PathBuf::from(std::ffi::OsString::from_vec(script.to_vec()));
-    let joined = if script.is_absolute() { script } else { cwd?.join(script) };
+    let joined = if script.is_absolute() {
+        script
+    } else {
+        cwd?.join(script)
+    };
     let mut clean = PathBuf::from("/");
     for part in joined.components() {
         match part {
@@ -249,7 +255,11 @@ mod tests {
         let mut ours = Identifier::new(std::process::id());
         let identity = ours.identify(child.id()).unwrap();
         assert_eq!(identity.lineage, [child.id()]);
-        assert!(Identifier::new(child.id()).identify(std::process::id()).is_none());
+        assert!(
+            Identifier::new(child.id())
+                .identify(std::process::id())
+                .is_none()
+        );
         stop(child);
     }
 

@@ -28,7 +28,10 @@ pub(super) fn stat(pid: u32) -> Option<Stat> {
 
 /// `PID (COMM) STATE PPID …`; COMM may hold anything, also `)`.
 fn parse_stat(text: &[u8]) -> Option<Stat> {
-    let after_comm = text.iter().rposition(|byte| *byte == b')')?.checked_add(2)?;
+    let after_comm = text
+        .iter()
+        .rposition(|byte| *byte == b')')?
+        .checked_add(2)?;
     let rest = std::str::from_utf8(text.get(after_comm..)?).ok()?;
     let mut fields = rest.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
@@ -88,7 +91,11 @@ pub(super) fn uid(pid: u32) -> Option<u32> {
 
 fn read(path: &str, limit: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -100,12 +107,26 @@ mod tests {
     fn a_comm_may_hold_anything() {
         let text = b"7 (a) S 1 (b)) R 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
         let parsed = parse_stat(text).unwrap();
-        assert_eq!(parsed, Stat { state: b'R', parent: 3, started: 4242 });
+        assert_eq!(
+            parsed,
+            Stat {
+                state: b'R',
+                parent: 3,
+                started: 4242
+            }
+        );
     }
 
     #[test]
     fn what_is_no_stat_is_none() {
-        for text in [&b""[..], b")", b"1 (a", b"1 (a) ", b"1 (a) R x", b"1 (a) R 3 7"] {
+        for text in [
+            &b""[..],
+            b")",
+            b"1 (a",
+            b"1 (a) ",
+            b"1 (a) R x",
+            b"1 (a) R 3 7",
+        ] {
             assert_eq!(parse_stat(text), None);
         }
     }
@@ -113,7 +134,10 @@ mod tests {
     #[test]
     fn this_process_is_seen_as_it_is() {
         let me = std::process::id();
-        assert_eq!(stat(me).unwrap().parent, std::os::unix::process::parent_id());
+        assert_eq!(
+            stat(me).unwrap().parent,
+            std::os::unix::process::parent_id()
+        );
         let path = std::env::current_exe().unwrap();
         assert_eq!(exe(me).unwrap(), path.to_str().unwrap());
         assert_eq!(uid(me).unwrap(), nix::unistd::geteuid().as_raw());

@@ -26,7 +26,13 @@ const INTERPRETERS: &[Interpreter] = &[
         names: &["node", "nodejs"],
         code: "ep",
         valued: "rC",
-        valued_long: &["--require", "--import", "--loader", "--experimental-loader", "--conditions"],
+        valued_long: &[
+            "--require",
+            "--import",
+            "--loader",
+            "--experimental-loader",
+            "--conditions",
+        ],
     },
     Interpreter {
         names: &["perl"],
@@ -63,12 +69,15 @@ const INTERPRETERS: &[Interpreter] = &[
 /// The script among the arguments, as it was written there. `program` is the executable's base
 /// name, not argv\[0\].
 pub(super) fn script<'a>(program: &str, argv: &[&'a [u8]]) -> Option<&'a [u8]> {
-    let interpreter = INTERPRETERS
-        .iter()
-        .find(|interpreter| interpreter.names.iter().any(|name| is_version_of(program, name)))?;
+    let interpreter = INTERPRETERS.iter().find(|interpreter| {
+        interpreter
+            .names
+            .iter()
+            .any(|name| is_version_of(program, name))
+    })?;
     let mut arguments = argv.iter().skip(1);
     while let Some(argument) = arguments.next() {
-        match argument {
+        match *argument {
             b"--" => return arguments.next().copied(),
             b"-" | b"" => return None,
             [b'-', b'-', ..] => {
@@ -104,7 +113,11 @@ fn cluster(interpreter: &Interpreter, letters: &[u8]) -> Cluster {
         }
         if interpreter.valued.as_bytes().contains(letter) {
             let is_last = index + 1 == letters.len();
-            return if is_last { Cluster::TakesNext } else { Cluster::Complete };
+            return if is_last {
+                Cluster::TakesNext
+            } else {
+                Cluster::Complete
+            };
         }
     }
     Cluster::Complete
@@ -112,9 +125,10 @@ fn cluster(interpreter: &Interpreter, letters: &[u8]) -> Cluster {
 
 /// `python3.11` is a version of `python`; `pythonista` is not.
 fn is_version_of(program: &str, name: &str) -> bool {
-    program
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-'))
+    program.strip_prefix(name).is_some_and(|rest| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-')
+    })
 }
 
 #[cfg(test)]
@@ -147,8 +161,17 @@ mod tests {
     #[test]
     fn code_on_the_command_line_is_no_script() {
         for line in [
-            "python3 -c code", "python3 -Bc code", "python3 -m http.server", "python3", "python3 -",
-            "node -e code", "perl -ne code", "bash -lc code", "sh -s x", "curl app.py", "pythonista app.py",
+            "python3 -c code",
+            "python3 -Bc code",
+            "python3 -m http.server",
+            "python3",
+            "python3 -",
+            "node -e code",
+            "perl -ne code",
+            "bash -lc code",
+            "sh -s x",
+            "curl app.py",
+            "pythonista app.py",
         ] {
             assert_eq!(of(line), None, "{line}");
         }
