@@ -5,6 +5,8 @@
 
 mod caller;
 mod convert;
+#[cfg(test)]
+mod tests;
 
 use crate::core::{Asked, Core};
 use crate::event::Kind;

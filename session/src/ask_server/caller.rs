@@ -19,6 +19,10 @@ pub(super) struct Caller {
     unsent: Option<[u8; REPLY_LEN]>,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives at a time, on the stack; a box would cost more than it saves"
+)]
 pub(super) enum Progress {
     Waiting,
     /// A whole request, or what is wrong with it.
