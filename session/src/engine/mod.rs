@@ -8,6 +8,8 @@ mod answering;
 mod clock;
 mod holding;
 mod offers;
+#[cfg(test)]
+mod properties;
 mod question;
 #[cfg(test)]
 mod tests;

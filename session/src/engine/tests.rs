@@ -26,7 +26,7 @@ fn rule(action: Action, to: &str) -> Rule {
     }
 }
 
-fn flow(app: &str, address: &str, port: u16) -> Flow {
+pub(super) fn flow(app: &str, address: &str, port: u16) -> Flow {
     let subject = Subject {
         exe: format!("/usr/bin/{app}"),
         name: app.to_owned(),
