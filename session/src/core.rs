@@ -208,6 +208,12 @@ impl Core {
         totals
     }
 
+    /// True after [`Self::shut_down`].
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
     /// Lets the engine's time pass until [`Self::shut_down`]; a thread of its own runs this.
     pub fn run_clock(&self) {
         let mut state = self.lock();

@@ -1,11 +1,13 @@
 //! What of the machine policy depends on: attached networks and name servers.
 
+use crate::core::Core;
 use hallpass_policy::Environment;
 use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// resolv.conf(5) files are short; the rest of a longer one is not looked at.
 const MAX_RESOLV_CONF: u64 = 64 * 1024;
@@ -20,6 +22,21 @@ pub fn read() -> Environment {
     Environment {
         attached: attached(),
         nameservers: nameservers(&text),
+    }
+}
+
+/// How often both are read again: a laptop that joins another network has another LAN.
+const REFRESH: Duration = Duration::from_secs(5);
+
+/// Tells a session when either changes; a thread of its own runs this, until the process ends.
+pub fn keep_fresh(core: &Core, mut known: Environment) {
+    while !core.is_over() {
+        std::thread::sleep(REFRESH);
+        let current = read();
+        if current != known {
+            core.environment_changed(current.clone());
+            known = current;
+        }
     }
 }
 
