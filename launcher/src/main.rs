@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 mod cli;
 mod exit;
+mod procs;
 mod run;
 mod say;
+mod sys;
 
 fn main() -> ExitCode {
     cli::main()

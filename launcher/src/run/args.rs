@@ -72,12 +72,7 @@ pub(crate) struct RunArgs {
     pub(crate) verbose: bool,
 
     /// The program to start, and its arguments.
-    #[arg(
-        value_name = "CMD",
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -1,0 +1,323 @@
+//! The front process: what our caller started and waits for. It stays in the caller's process
+//! group, so that the terminal signals CMD without any code, and does what CMD does: it stops
+//! when CMD stops and ends as CMD ends.
+
+use super::client::Client;
+use super::link::{End, Link, Received, ToFront, ToSession};
+use super::reap::{self, Change, Reaped};
+use super::{forward, signals};
+use crate::exit::Exit;
+use crate::say::say;
+use crate::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::{Pid, getpid};
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the front needs to follow a session.
+#[derive(Debug)]
+pub(super) struct Follow {
+    /// The front's end of the private channel.
+    pub(super) link: Link,
+    /// The session, a child.
+    pub(super) session: Pid,
+    /// Stay until the last process of the program has ended.
+    pub(super) wait: bool,
+    /// `--fail-on-block`.
+    pub(super) fail_on_block: Option<u8>,
+    /// Who prints decisions and asks; connected once the session is ready.
+    pub(super) client: Client,
+}
+
+/// Follows the session to the end and ends as CMD has.
+pub(super) fn main(follow: Follow) -> ExitCode {
+    match Front::new(follow).and_then(|mut front| front.follow()) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("the front failed: {error}"));
+            Exit::Ours.into()
+        }
+    }
+}
+
+struct Front {
+    follow: Follow,
+    signals: SignalFd,
+    /// CMD, once it has been forked.
+    command: Option<Pid>,
+    /// Where the session's sockets are.
+    dir: Option<PathBuf>,
+    /// CMD is stopped by this signal, and the front has not stopped itself yet.
+    stop: Option<i32>,
+    /// The session said why CMD could not be started.
+    failed: Option<u8>,
+    end: Option<End>,
+    /// Calls allowed and refused, as far as the session has said.
+    totals: (u64, u64),
+    session: SessionState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionState {
+    /// It follows CMD.
+    Serving,
+    /// It has said that nothing is left.
+    Done,
+    /// It was killed; CMD is a child of the front now.
+    Lost,
+}
+
+impl Front {
+    fn new(follow: Follow) -> io::Result<Self> {
+        Ok(Self {
+            follow,
+            signals: signals::descriptor()?,
+            command: None,
+            dir: None,
+            stop: None,
+            failed: None,
+            end: None,
+            totals: (0, 0),
+            session: SessionState::Serving,
+        })
+    }
+
+    fn follow(&mut self) -> io::Result<ExitCode> {
+        loop {
+            self.wait_for_something()?;
+            while let Some(info) = self.signals.read_signal()? {
+                self.on_signal(&info)?;
+            }
+            match self.session {
+                SessionState::Serving => self.read_link()?,
+                SessionState::Lost => self.reap(),
+                SessionState::Done => {}
+            }
+            self.follow.client.step(&self.follow.link)?;
+            if self.is_over() {
+                return self.finish();
+            }
+            if let Some(signal) = self.stop.take() {
+                self.stop_self(signal);
+            }
+        }
+    }
+
+    fn wait_for_something(&self) -> io::Result<()> {
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        if self.session == SessionState::Serving {
+            fds.push(PollFd::new(self.follow.link.as_fd(), PollFlags::POLLIN));
+        }
+        for fd in self.follow.client.descriptors() {
+            fds.push(PollFd::new(fd, PollFlags::POLLIN));
+        }
+        let timeout = self
+            .follow
+            .client
+            .wakes_in()
+            .map_or(PollTimeout::NONE, |left| {
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+            });
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self.session {
+            SessionState::Done => true,
+            SessionState::Serving => {
+                self.end.is_some() && !self.follow.wait && self.failed.is_none()
+            }
+            // Whatever CMD has left behind is refused from now on; there is nothing to wait for.
+            SessionState::Lost => self.end.is_some() || self.command.is_none(),
+        }
+    }
+
+    fn on_signal(&mut self, info: &nix::sys::signalfd::siginfo) -> io::Result<()> {
+        let signal = info.ssi_signo.cast_signed();
+        if signal == libc::SIGWINCH {
+            self.follow.client.terminal_resized();
+        }
+        let Some(command) = self.command else {
+            return Ok(());
+        };
+        if !forward::is_for_command(info, self.follow.session) {
+            return Ok(());
+        }
+        if self.session == SessionState::Serving {
+            self.follow.link.send(&ToSession::Signal(signal))
+        } else {
+            // A child that is not reaped yet: the number is still its own.
+            let _ = sys::kill(command, signal);
+            Ok(())
+        }
+    }
+
+    fn read_link(&mut self) -> io::Result<()> {
+        while self.session == SessionState::Serving {
+            match self.follow.link.receive()? {
+                Received::Message(message) => self.on_message(message)?,
+                Received::Nothing => return Ok(()),
+                Received::Closed => self.on_session_lost(),
+            }
+        }
+        Ok(())
+    }
+
+    fn on_message(&mut self, message: ToFront) -> io::Result<()> {
+        match message {
+            ToFront::Failed { text, status } => {
+                self.follow.client.print_above(&format!("hallpass: {text}"));
+                self.failed = Some(status);
+            }
+            ToFront::Ready {
+                session: _,
+                dir,
+                command,
+            } => {
+                self.command = Some(Pid::from_raw(command));
+                self.follow
+                    .client
+                    .connect(&dir, self.follow.session, command)?;
+                self.dir = Some(dir);
+                self.follow.link.send(&ToSession::Go)?;
+            }
+            ToFront::Stopped(signal) => self.stop = Some(signal),
+            ToFront::Continued => {
+                self.stop = None;
+                self.follow.link.send(&ToSession::ContinueSeen)?;
+            }
+            ToFront::Ended {
+                end,
+                allowed,
+                denied,
+            } => {
+                self.end = Some(end);
+                self.totals = (allowed, denied);
+            }
+            ToFront::AllGone {
+                timed_out,
+                allowed,
+                denied,
+            } => {
+                if timed_out {
+                    self.end = Some(End::TimedOut);
+                }
+                self.totals = (allowed, denied);
+                self.session = SessionState::Done;
+            }
+            ToFront::PromptAck => self.follow.client.terminal_saved(),
+        }
+        Ok(())
+    }
+
+    /// The front is a subreaper as well: CMD is its child now, and its status is not lost.
+    fn on_session_lost(&mut self) {
+        self.session = SessionState::Lost;
+        // Its end of the channel closes before its children are handed over.
+        self.reap_session();
+        self.follow.client.session_lost();
+        if self.failed.is_none() {
+            say(
+                "the session was killed; CMD goes on, and each of its connections that is not decided yet is refused",
+            );
+        }
+        if let Some(dir) = &self.dir {
+            // Its lock is free, so the next hallpass command would do it otherwise.
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        self.reap();
+    }
+
+    /// Waits for a session that is ending.
+    fn reap_session(&self) {
+        while !matches!(
+            nix::sys::wait::waitpid(self.follow.session, None),
+            Ok(_) | Err(Errno::ECHILD)
+        ) {}
+    }
+
+    fn reap(&mut self) {
+        let Some(command) = self.command else {
+            return;
+        };
+        loop {
+            match reap::next(command) {
+                Reaped::Child(_, Change::Ended(end)) => self.end = Some(end),
+                Reaped::Child(_, Change::Stopped(signal)) => self.stop = Some(signal),
+                Reaped::Child(_, Change::Continued) => self.stop = None,
+                Reaped::Quiet => return,
+                Reaped::NoChild => {
+                    // Reaped by the session, which then had no time to tell.
+                    if self.end.is_none() {
+                        self.failed = Some(Exit::Ours.code());
+                        self.end = Some(End::Exited(Exit::Ours.code().into()));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Stops as CMD has, so that the caller's shell sees what it would see without us.
+    fn stop_self(&self, signal: i32) {
+        let raised = Signal::try_from(signal)
+            .ok()
+            .filter(|signal| !sys::is_ignored(*signal))
+            .unwrap_or(Signal::SIGSTOP);
+        raise(raised);
+    }
+
+    fn finish(&mut self) -> io::Result<ExitCode> {
+        self.follow.client.close(self.end.is_some());
+        if self.session == SessionState::Done {
+            // It has nothing left to do, and must not be left to a caller that reaps nobody.
+            self.reap_session();
+        }
+        if let Some(status) = self.failed {
+            return Ok(ExitCode::from(status));
+        }
+        let (allowed, denied) = self.totals;
+        if denied > 0 {
+            say(&super::totals::line(allowed, denied));
+        }
+        Ok(match self.end {
+            None => Exit::Ours.into(),
+            Some(End::TimedOut) => Exit::TimedOut.into(),
+            Some(End::Exited(0)) if denied > 0 => {
+                ExitCode::from(self.follow.fail_on_block.unwrap_or(Exit::Success.code()))
+            }
+            Some(End::Exited(status)) => ExitCode::from(status.to_le_bytes()[0]),
+            Some(End::Signaled(signal)) => end_by(signal),
+        })
+    }
+}
+
+/// Ends this process by `signal`, as CMD has ended. CMD has left the core file, if any.
+fn end_by(signal: i32) -> ExitCode {
+    // Without it a core file of the front would take the place of CMD's.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = sys::set_default(signal);
+    let _ = sys::kill(getpid(), signal);
+    sys::unblock(signal);
+    // Only for a signal that does not end a process by default.
+    ExitCode::from(128_u8.saturating_add(signal.to_le_bytes()[0]))
+}
+
+/// Raises a stop signal and returns when this process is continued.
+fn raise(signal: Signal) {
+    let mut set = SigSet::empty();
+    set.add(signal);
+    // SIGSTOP can be neither blocked nor unblocked, which is no error.
+    let _ = set.thread_unblock();
+    let _ = nix::sys::signal::kill(getpid(), signal);
+    let _ = set.thread_block();
+}
