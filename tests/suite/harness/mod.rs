@@ -1,0 +1,77 @@
+//! What a case needs: a home of its own, commands that cannot hang, servers that count, a
+//! pseudo-terminal, a client of the control socket. Nothing here uses hallpass's own crates, so
+//! that a mistake in them cannot hide itself.
+
+mod command;
+mod compare;
+mod control;
+mod dir;
+mod http;
+mod terminal;
+mod udp;
+
+pub(crate) use command::{Outcome, Running, TestCommand};
+pub(crate) use compare::same_as_bare;
+pub(crate) use control::Control;
+pub(crate) use dir::Dir;
+pub(crate) use http::{Http, PAGE};
+pub(crate) use terminal::Terminal;
+pub(crate) use udp::Udp;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a case calls it hung. Generous: the machine may have two
+/// busy cores.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks `ready` until it gives a value, for [`PATIENCE`] at most.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, ready)
+}
+
+/// Asks `ready` until it gives a value, for `limit` at most.
+#[track_caller]
+pub(crate) fn eventually_within<T>(
+    limit: Duration,
+    what: &str,
+    mut ready: impl FnMut() -> Option<T>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(
+            start.elapsed() < limit,
+            "waited {limit:?} in vain for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// True, with a line that says so, where `program` is not installed: the case then has nothing
+/// to try. `tests/run` installs them all, and fails where one is still missing.
+pub(crate) fn missing(program: &str) -> bool {
+    let found = dir::PATH
+        .split(':')
+        .any(|folder| std::path::Path::new(folder).join(program).exists());
+    if !found {
+        skipped(&format!("{program} is not installed (tests/run installs it)"));
+    }
+    !found
+}
+
+/// True, with a line that says so, where this machine has no IPv6 loopback.
+pub(crate) fn no_ipv6() -> bool {
+    let none = std::net::TcpListener::bind("[::1]:0").is_err();
+    if none {
+        skipped("no IPv6 on the loopback interface");
+    }
+    none
+}
+
+/// Says that a case had nothing to try, and why.
+pub(crate) fn skipped(why: &str) {
+    println!("skipped: {why}");
+}

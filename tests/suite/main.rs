@@ -1,0 +1,20 @@
+//! The suite: hallpass as a person and a script use it, end to end, with real programs.
+//!
+//! Every case has a home of its own, talks to loopback only and is a few lines long. What a case
+//! claims is checked where it counts: at the listener (did anything arrive?) and at the program
+//! (what did it see?), not in what hallpass says of itself.
+
+mod harness;
+
+mod canonical;
+mod exits;
+mod hostile;
+mod lifetime;
+mod liveness;
+mod programs;
+mod prompt;
+mod rules;
+mod shell;
+mod terminal;
+mod transparent;
+mod udp;

@@ -1,0 +1,238 @@
+//! The question on the terminal, over a real pseudo-terminal: what it shows, and what each key
+//! does to the call that waits.
+
+use crate::harness::{Dir, Http, Terminal, eventually};
+use nix::sys::signal::Signal;
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+/// A curl that has been asked about.
+fn asked(dir: &Dir, server: &Http, flags: &[&str]) -> (Terminal, String) {
+    let mut all = vec!["--prompt=tty", "--default", "ask"];
+    all.extend(flags);
+    let url = server.url_as("localhost");
+    let mut terminal = Terminal::spawn(dir.run(&all, &["curl", "-4", "-sS", &url]));
+    let question = terminal.question();
+    assert_eq!(server.connections(), 0, "not held");
+    (terminal, question)
+}
+
+#[test]
+fn the_question_shows_program_command_line_name_address_and_port() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, question) = asked(&dir, &server, &[]);
+    for text in [
+        "curl",
+        "/usr/bin/curl",
+        "-sS",
+        "localhost",
+        "127.0.0.1",
+        &server.port().to_string(),
+    ] {
+        assert!(question.contains(text), "no {text:?} in:\n{question}");
+    }
+    terminal.send("n");
+    terminal.wait();
+}
+
+#[test]
+fn y_lets_curl_get_its_page() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.send("y");
+    terminal.expect("page from the test's server");
+    assert_eq!(terminal.wait().code(), Some(0));
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn n_makes_curl_say_connection_refused() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.send("n");
+    terminal.expect("curl: (7) Failed to connect to localhost");
+    assert_eq!(terminal.wait().code(), Some(7));
+    assert_eq!(server.connections(), 0);
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn ctrl_c_refuses_and_ends_both() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.send("\u{3}");
+    assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32));
+    assert_eq!(server.connections(), 0);
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn no_answer_within_ask_timeout_refuses_and_says_so() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let start = Instant::now();
+    let (mut terminal, _) = asked(&dir, &server, &["--ask-timeout", "2s"]);
+    terminal.expect("--ask-timeout");
+    terminal.expect("curl: (7)");
+    assert!(start.elapsed() >= Duration::from_millis(1900));
+    assert_eq!(terminal.wait().code(), Some(7));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn keys_typed_before_the_question_do_not_answer_it() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let script = format!("echo ready; sleep 1; curl -sS {}", server.url());
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["sh", "-c", &script],
+    ));
+    terminal.expect("ready");
+    terminal.send("yyyy\ryy");
+    terminal.question();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.connections(), 0, "a key typed ahead answered");
+    terminal.send("n");
+    assert_eq!(terminal.wait().code(), Some(7));
+}
+
+#[test]
+fn keys_that_mean_nothing_answer_nothing() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.send("\u{1b}[A\u{1b}[5~zZ%\t");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.connections(), 0);
+    terminal.send("n");
+    assert_eq!(terminal.wait().code(), Some(7));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn the_same_question_is_answered_from_another_terminal() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    let pending = dir.hallpass(&["pending"]).output().ok();
+    assert!(pending.stdout.contains(&server.port().to_string()), "{pending}");
+    dir.hallpass(&["answer", "allow"]).output().ok();
+    terminal.expect("page from the test's server");
+    assert_eq!(terminal.wait().code(), Some(0));
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn a_question_that_another_terminal_refused_leaves_the_terminal_usable() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let mut terminal = Terminal::spawn(dir.bare(&["bash", "--norc", "--noprofile", "-i"]).env("PS1", "outer> "));
+    terminal.expect("outer> ");
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    terminal.send_line(&format!(
+        "{hallpass} run --prompt=tty --default ask -- curl -sS {}",
+        server.url()
+    ));
+    terminal.question();
+    dir.hallpass(&["answer", "deny"]).output().ok();
+    terminal.expect("curl: (7)");
+    terminal.expect("outer> ");
+    // Line editing: type 12, go left, type a plus.
+    terminal.send("echo $((12\u{1b}[D+\u{1b}[C))\r");
+    terminal.expect("\n3\n");
+    terminal.expect("outer> ");
+    terminal.send_line("exit");
+    terminal.wait();
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn an_asker_that_is_killed_leaves_the_terminal_restored() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let mut terminal = Terminal::spawn(dir.bare(&["bash", "--norc", "--noprofile", "-i"]).env("PS1", "outer> "));
+    terminal.expect("outer> ");
+    terminal.send_line("stty -a > before");
+    terminal.expect("outer> ");
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    terminal.send_line(&format!(
+        "{hallpass} run --prompt=tty --default ask -- curl -sS {}; echo ended",
+        server.url()
+    ));
+    terminal.question();
+    let front = front_of(&dir);
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(front), Signal::SIGKILL).unwrap();
+    terminal.expect("ended");
+    terminal.expect("outer> ");
+    terminal.send_line("stty -a > after");
+    terminal.expect("outer> ");
+    terminal.send_line("exit");
+    terminal.wait();
+    let read = |name| std::fs::read_to_string(dir.path(name)).unwrap();
+    assert_eq!(read("home/before"), read("home/after"));
+    assert_eq!(server.connections(), 0);
+    dir.expect_nothing_left();
+}
+
+/// The front is the session's parent.
+fn front_of(dir: &Dir) -> i32 {
+    let session = dir.session_pid();
+    let status = std::fs::read_to_string(format!("/proc/{session}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("PPid:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn with_no_terminal_there_is_nobody_to_ask_and_the_call_is_refused_by_name() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let start = Instant::now();
+    dir.run(&["--default", "ask"], &["curl", "-sS", &server.url()])
+        .output()
+        .code(7)
+        .says("nobody");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn prompt_tty_without_a_terminal_is_125() {
+    let dir = Dir::new();
+    dir.run(&["--prompt=tty", "--default", "ask"], &["touch", "ran"])
+        .output()
+        .code(125)
+        .says("/dev/tty");
+    assert!(!dir.path("home/ran").exists());
+}
+
+#[test]
+fn hostile_names_are_escaped_and_the_choices_stay_on_the_screen() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let evil = "x\u{1b}[2J\u{1b}[1;1HAllow everything? \u{202e}\n\u{7}";
+    let agent = evil.repeat(200);
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["curl", "-sS", "-A", &agent, &server.url()],
+    ));
+    terminal.question();
+    let screen = terminal.screen();
+    assert!(screen.contains("curl"), "{screen}");
+    assert!(screen.contains(&server.port().to_string()), "{screen}");
+    assert!(!screen.contains('\u{202e}'), "{screen}");
+    terminal.send("n");
+    assert_eq!(terminal.wait().code(), Some(7));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_flood_of_questions_leaves_the_prompt_readable() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let url = server.url();
+    let script = format!("for i in $(seq 40); do curl -s {url} & done; wait");
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["sh", "-c", &script],
+    ));
+    terminal.question();
+    eventually("all forty to wait in one question", || {
+        let pending = dir.hallpass(&["pending"]).output().ok();
+        pending.stdout.contains("40").then_some(())
+    });
+    terminal.send("y");
+    assert_eq!(terminal.wait().code(), Some(0));
+    assert_eq!(server.connections(), 40);
+}
