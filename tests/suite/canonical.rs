@@ -59,7 +59,13 @@ fn every_way_to_this_machine_meets_the_loopback_rule() {
     let (dir, server) = (Dir::new(), Http::v4());
     let script = dir.script("connect.py", CONNECT);
     let port = server.port().to_string();
-    for host in ["127.0.0.1", "0.0.0.0", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "127.9.8.7"] {
+    for host in [
+        "127.0.0.1",
+        "0.0.0.0",
+        "::ffff:127.0.0.1",
+        "::ffff:0.0.0.0",
+        "127.9.8.7",
+    ] {
         if host.contains(':') && no_ipv6() {
             continue;
         }

@@ -14,9 +14,13 @@ fn run(dir: &Dir, flags: &[&str], command: &[&str]) -> TestCommand {
 fn a_command_that_outlives_timeout_is_ended_with_124() {
     let dir = Dir::new();
     let start = Instant::now();
-    run(&dir, &["--timeout", "1s"], &["sh", "-c", "sleep 600; sleep 600"])
-        .output()
-        .code(124);
+    run(
+        &dir,
+        &["--timeout", "1s"],
+        &["sh", "-c", "sleep 600; sleep 600"],
+    )
+    .output()
+    .code(124);
     assert!(start.elapsed().as_secs() < 10);
     dir.expect_nothing_left();
 }
@@ -32,9 +36,17 @@ fn a_command_that_ends_before_timeout_keeps_its_status() {
 #[test]
 fn a_command_that_is_not_there_is_127() {
     let dir = Dir::new();
-    let outcome = run(&dir, &[], &["no-such-command-anywhere"]).output().code(127);
-    assert!(outcome.stderr.contains("no-such-command-anywhere"), "{outcome}");
-    run(&dir, &[], &["/no/such/path"]).output().code(127).says("/no/such/path");
+    let outcome = run(&dir, &[], &["no-such-command-anywhere"])
+        .output()
+        .code(127);
+    assert!(
+        outcome.stderr.contains("no-such-command-anywhere"),
+        "{outcome}"
+    );
+    run(&dir, &[], &["/no/such/path"])
+        .output()
+        .code(127)
+        .says("/no/such/path");
 }
 
 #[test]
@@ -68,7 +80,10 @@ fn a_bad_value_is_125_and_names_flag_value_and_remedy() {
     let bad = |args: &[&str], flag: &str| {
         let outcome = run(&dir, args, &["touch", "ran"]).output().code(125);
         assert!(outcome.stderr.contains(flag), "{outcome}");
-        assert!(!dir.path("home/ran").exists(), "ran all the same: {outcome}");
+        assert!(
+            !dir.path("home/ran").exists(),
+            "ran all the same: {outcome}"
+        );
     };
     bad(&["--default", "maybe"], "--default");
     bad(&["--ask-timeout", "soon"], "--ask-timeout");
@@ -83,8 +98,14 @@ fn a_bad_value_is_125_and_names_flag_value_and_remedy() {
 fn help_and_version_are_0_and_on_stdout() {
     let dir = Dir::new();
     dir.hallpass(&["--help"]).output().ok().prints("run");
-    dir.hallpass(&["run", "--help"]).output().ok().prints("--allow");
-    dir.hallpass(&["--version"]).output().ok().prints("hallpass");
+    dir.hallpass(&["run", "--help"])
+        .output()
+        .ok()
+        .prints("--allow");
+    dir.hallpass(&["--version"])
+        .output()
+        .ok()
+        .prints("hallpass");
 }
 
 #[test]
@@ -93,12 +114,18 @@ fn fail_on_block_gives_its_status_only_where_the_command_said_0() {
     let curl = format!("curl -sS {} || true", server.url());
     let deny = ["--default", "deny", "--fail-on-block"];
     run(&dir, &deny, &["sh", "-c", &curl]).output().code(111);
-    run(&dir, &["--default", "deny", "--fail-on-block=9"], &["sh", "-c", &curl])
-        .output()
-        .code(9);
+    run(
+        &dir,
+        &["--default", "deny", "--fail-on-block=9"],
+        &["sh", "-c", &curl],
+    )
+    .output()
+    .code(9);
     // Nothing refused: 0. The command's own failure: its own.
     run(&dir, &deny, &["true"]).output().code(0);
-    run(&dir, &deny, &["curl", "-sS", &server.url()]).output().code(7);
+    run(&dir, &deny, &["curl", "-sS", &server.url()])
+        .output()
+        .code(7);
     assert_eq!(server.connections(), 0);
 }
 
@@ -106,34 +133,56 @@ fn fail_on_block_gives_its_status_only_where_the_command_said_0() {
 fn fail_on_block_waits_for_what_runs_in_the_background() {
     let (dir, server) = (Dir::new(), Http::v4());
     let script = format!("(sleep 1; curl -s {}) >/dev/null 2>&1 &", server.url());
-    run(&dir, &["--default", "deny", "--fail-on-block"], &["sh", "-c", &script])
-        .output()
-        .code(111);
+    run(
+        &dir,
+        &["--default", "deny", "--fail-on-block"],
+        &["sh", "-c", &script],
+    )
+    .output()
+    .code(111);
     assert_eq!(server.connections(), 0);
 }
 
 #[test]
 fn the_end_says_one_line_of_totals_only_where_something_was_refused() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let allowed = run(&dir, &["--default", "allow"], &["curl", "-s", &server.url()])
-        .output()
-        .ok();
+    let allowed = run(
+        &dir,
+        &["--default", "allow"],
+        &["curl", "-s", &server.url()],
+    )
+    .output()
+    .ok();
     assert_eq!(allowed.stderr, "", "{allowed}");
     let refused = run(&dir, &["--default", "deny"], &["curl", "-s", &server.url()])
         .output()
         .code(7);
     let lines: Vec<&str> = refused.stderr.lines().collect();
     assert_eq!(lines.len(), 1, "{refused}");
-    assert!(lines[0].starts_with("hallpass: ") && lines[0].contains('1'), "{refused}");
+    assert!(
+        lines[0].starts_with("hallpass: ") && lines[0].contains('1'),
+        "{refused}"
+    );
 }
 
 #[test]
 fn verbose_prints_each_decision_as_one_line() {
     let (dir, good, bad) = (Dir::new(), Http::v4(), Http::v4());
-    let script = format!("curl -s {} {}; curl -s {}", good.url(), good.url(), bad.url());
+    let script = format!(
+        "curl -s {} {}; curl -s {}",
+        good.url(),
+        good.url(),
+        bad.url()
+    );
     let outcome = run(
         &dir,
-        &["-v", "--default", "deny", "--allow", &good.address.to_string()],
+        &[
+            "-v",
+            "--default",
+            "deny",
+            "--allow",
+            &good.address.to_string(),
+        ],
         &["sh", "-c", &script],
     )
     .output()

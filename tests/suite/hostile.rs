@@ -161,7 +161,9 @@ fn the_ask_socket_answers_nobody_outside_the_session() {
     // Refused is right as well as hung up on; a verdict is not.
     if let Ok(mut stream) = UnixStream::connect_addr(&address) {
         use std::io::Write;
-        stream.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        stream
+            .set_read_timeout(Some(crate::harness::PATIENCE))
+            .unwrap();
         let _ = stream.write_all(&[0; 4096]);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
@@ -211,7 +213,14 @@ fn a_megabyte_of_arguments_is_decided_and_shown_clipped() {
     );
     let running = dir
         .run(
-            &["--default", "ask", "--prompt", "none", "--ask-timeout", "60s"],
+            &[
+                "--default",
+                "ask",
+                "--prompt",
+                "none",
+                "--ask-timeout",
+                "60s",
+            ],
             &["sh", "-c", &script],
         )
         .spawn();
@@ -235,7 +244,14 @@ fn control_and_bidi_characters_in_names_and_arguments_are_escaped() {
     std::fs::copy("/usr/bin/curl", &curl).unwrap();
     let running = dir
         .run(
-            &["--default", "ask", "--prompt", "none", "--ask-timeout", "60s"],
+            &[
+                "--default",
+                "ask",
+                "--prompt",
+                "none",
+                "--ask-timeout",
+                "60s",
+            ],
             &[curl.to_str().unwrap(), "-s", "-A", evil, &server.url()],
         )
         .spawn();
@@ -244,7 +260,9 @@ fn control_and_bidi_characters_in_names_and_arguments_are_escaped() {
     let question = control.question();
     for text in strings(&question) {
         assert!(
-            !text.chars().any(|c| c.is_control() || "\u{202e}\u{200b}".contains(c)),
+            !text
+                .chars()
+                .any(|c| c.is_control() || "\u{202e}\u{200b}".contains(c)),
             "not escaped: {text:?}"
         );
     }
@@ -292,9 +310,21 @@ fn policy_files_that_cannot_be_used_are_125_with_place_and_remedy() {
     refused("empty.json", b"", &["empty.json"]);
     refused("blank.json", b"  \n\n", &["blank.json"]);
     refused("words.json", b"allow example.com\n", &["words.json:1:1"]);
-    refused("cut.json", b"{ \"version\": 1,\n  \"rules\": [", &["cut.json:2:"]);
-    refused("newer.json", b"{ \"version\": 2, \"rules\": [] }", &["newer.json", "2"]);
-    refused("versionless.json", b"{ \"rules\": [] }", &["versionless.json", "version"]);
+    refused(
+        "cut.json",
+        b"{ \"version\": 1,\n  \"rules\": [",
+        &["cut.json:2:"],
+    );
+    refused(
+        "newer.json",
+        b"{ \"version\": 2, \"rules\": [] }",
+        &["newer.json", "2"],
+    );
+    refused(
+        "versionless.json",
+        b"{ \"rules\": [] }",
+        &["versionless.json", "version"],
+    );
     refused(
         "unknown.json",
         b"{ \"version\": 1,\n  \"ruls\": [] }",
@@ -369,10 +399,16 @@ fn saved_rules_that_cannot_be_used_are_125_and_never_overwritten() {
     }
     std::fs::remove_file(dir.rules_file()).unwrap();
     std::fs::create_dir(dir.rules_file()).unwrap();
-    dir.run(&[], &["true"]).output().code(125).says("rules.json");
+    dir.run(&[], &["true"])
+        .output()
+        .code(125)
+        .says("rules.json");
     std::fs::remove_dir(dir.rules_file()).unwrap();
     nix::unistd::mkfifo(&dir.rules_file(), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    dir.run(&[], &["true"]).output().code(125).says("rules.json");
+    dir.run(&[], &["true"])
+        .output()
+        .code(125)
+        .says("rules.json");
     // A hermetic run has no use for them.
     dir.run(&["--default", "deny"], &["true"]).output().ok();
 }
@@ -401,7 +437,14 @@ print('done')
     );
     let mut running = dir
         .run(
-            &["--default", "ask", "--prompt", "none", "--ask-timeout", "5s"],
+            &[
+                "--default",
+                "ask",
+                "--prompt",
+                "none",
+                "--ask-timeout",
+                "5s",
+            ],
             &["python3", &script],
         )
         .spawn();

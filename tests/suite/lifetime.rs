@@ -89,7 +89,10 @@ fn nothing_is_left_behind_and_the_runtime_directory_is_ours_alone() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Dir::new();
     let running = dir
-        .run(&["--default", "allow"], &["sh", "-c", "echo ready; exec sleep 1"])
+        .run(
+            &["--default", "allow"],
+            &["sh", "-c", "echo ready; exec sleep 1"],
+        )
         .spawn();
     running.expect_stdout("ready");
     let session = dir.session();
@@ -128,7 +131,10 @@ fn a_runtime_directory_that_others_may_write_is_refused() {
 fn sessions_that_were_killed_are_cleaned_up_by_the_next_command() {
     let dir = Dir::new();
     let running = dir
-        .run(&["--default", "allow"], &["sh", "-c", "echo ready; exec sleep 600"])
+        .run(
+            &["--default", "allow"],
+            &["sh", "-c", "echo ready; exec sleep 600"],
+        )
         .spawn();
     running.expect_stdout("ready");
     let session = dir.session_pid();

@@ -26,7 +26,14 @@ fn held() -> Held {
     );
     let running = dir
         .run(
-            &["--default", "ask", "--prompt", "none", "--ask-timeout", "60s"],
+            &[
+                "--default",
+                "ask",
+                "--prompt",
+                "none",
+                "--ask-timeout",
+                "60s",
+            ],
             &["sh", "-c", &script],
         )
         .spawn();
@@ -67,7 +74,14 @@ fn calls_made_after_the_session_was_killed_are_refused() {
     );
     // Everything is allowed, so only the session's death can refuse it.
     let running = dir
-        .run(&["--default", "allow"], &["sh", "-c", &format!("{{ sleep 1; echo; }} | {{ {script}; }}")])
+        .run(
+            &["--default", "allow"],
+            &[
+                "sh",
+                "-c",
+                &format!("{{ sleep 1; echo; }} | {{ {script}; }}"),
+            ],
+        )
         .spawn();
     running.expect_stdout("ready");
     kill(Pid::from_raw(dir.session_pid()), Signal::SIGKILL).unwrap();

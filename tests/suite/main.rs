@@ -4,6 +4,14 @@
 //! claims is checked where it counts: at the listener (did anything arrive?) and at the program
 //! (what did it see?), not in what hallpass says of itself.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "clippy.toml allows these in tests; helpers of tests it does not recognise"
+)]
+
 mod harness;
 
 mod canonical;

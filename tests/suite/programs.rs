@@ -156,7 +156,10 @@ impl Program {
         let command = self.command(ip, closed);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let bare = dir.bare(&command).stdin(self.stdin).output();
-        assert_eq!(bare.status, refused.status, "bare:{bare}\nrefused:{refused}");
+        assert_eq!(
+            bare.status, refused.status,
+            "bare:{bare}\nrefused:{refused}"
+        );
         assert_eq!(
             words_of(&bare.stderr, closed),
             words_of(&refused.stderr, server.port()),
@@ -299,7 +302,12 @@ fn git_clones_through_a_rule_for_its_server() {
     .ok();
     let file = std::fs::read_to_string(dir.path("home/cloned/file")).unwrap();
     assert_eq!(file, "contents\n");
-    assert!(server.requests().iter().any(|path| path.contains("objects")));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .any(|path| path.contains("objects"))
+    );
 }
 
 /// A web server that allows one port and refuses the other, and both URLs.

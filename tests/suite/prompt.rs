@@ -112,7 +112,10 @@ fn the_same_question_is_answered_from_another_terminal() {
     let (dir, server) = (Dir::new(), Http::v4());
     let (mut terminal, _) = asked(&dir, &server, &[]);
     let pending = dir.hallpass(&["pending"]).output().ok();
-    assert!(pending.stdout.contains(&server.port().to_string()), "{pending}");
+    assert!(
+        pending.stdout.contains(&server.port().to_string()),
+        "{pending}"
+    );
     dir.hallpass(&["answer", "allow"]).output().ok();
     terminal.expect("page from the test's server");
     assert_eq!(terminal.wait().code(), Some(0));
@@ -122,7 +125,10 @@ fn the_same_question_is_answered_from_another_terminal() {
 #[test]
 fn a_question_that_another_terminal_refused_leaves_the_terminal_usable() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(dir.bare(&["bash", "--norc", "--noprofile", "-i"]).env("PS1", "outer> "));
+    let mut terminal = Terminal::spawn(
+        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
+            .env("PS1", "outer> "),
+    );
     terminal.expect("outer> ");
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
     terminal.send_line(&format!(
@@ -145,7 +151,10 @@ fn a_question_that_another_terminal_refused_leaves_the_terminal_usable() {
 #[test]
 fn an_asker_that_is_killed_leaves_the_terminal_restored() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(dir.bare(&["bash", "--norc", "--noprofile", "-i"]).env("PS1", "outer> "));
+    let mut terminal = Terminal::spawn(
+        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
+            .env("PS1", "outer> "),
+    );
     terminal.expect("outer> ");
     terminal.send_line("stty -a > before");
     terminal.expect("outer> ");
@@ -173,7 +182,10 @@ fn an_asker_that_is_killed_leaves_the_terminal_restored() {
 fn front_of(dir: &Dir) -> i32 {
     let session = dir.session_pid();
     let status = std::fs::read_to_string(format!("/proc/{session}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("PPid:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("PPid:"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 

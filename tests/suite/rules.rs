@@ -159,8 +159,7 @@ fn an_answer_for_good_is_honoured_by_the_next_run_for_the_same_program() {
     answer(&mut control, &question, "allow", "always");
     running.finish().ok();
 
-    let saved: Value =
-        serde_json::from_slice(&std::fs::read(dir.rules_file()).unwrap()).unwrap();
+    let saved: Value = serde_json::from_slice(&std::fs::read(dir.rules_file()).unwrap()).unwrap();
     assert_eq!(saved["rules"][0]["do"], "allow", "{saved}");
     let app = saved["rules"][0]["app"].as_str().unwrap_or_default();
     assert!(app.contains("/usr/bin/curl"), "{saved}");
@@ -183,9 +182,12 @@ fn a_refusal_for_good_is_honoured_by_the_next_run() {
     let question = control.question();
     answer(&mut control, &question, "deny", "always");
     running.finish().code(7);
-    dir.run(&["--default", "allow", "--prompt", "none"], &["curl", "-s", &url])
-        .output()
-        .code(7);
+    dir.run(
+        &["--default", "allow", "--prompt", "none"],
+        &["curl", "-s", &url],
+    )
+    .output()
+    .code(7);
     assert_eq!(server.connections(), 0);
 }
 
@@ -201,11 +203,7 @@ fn hermetic_runs_leave_saved_rules_out_unless_told_and_save_nothing() {
         .output()
         .ok();
 
-    let (running, mut control) = asking(
-        &dir,
-        &["--default", "deny", "--ask", "@loopback"],
-        &curl,
-    );
+    let (running, mut control) = asking(&dir, &["--default", "deny", "--ask", "@loopback"], &curl);
     let question = control.question();
     assert_eq!(question["may_save"], false);
     let reply = control.request(json!({
@@ -258,8 +256,9 @@ for port in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
                 control.subscribe();
                 let mut answered = 0;
                 for _ in 0..EACH {
-                    let question = control
-                        .wait_for("question", |question| question["id"].as_u64() > Some(answered));
+                    let question = control.wait_for("question", |question| {
+                        question["id"].as_u64() > Some(answered)
+                    });
                     answered = question["id"].as_u64().unwrap();
                     control.request(json!({
                         "do": "answer", "question": answered, "verdict": "deny",
@@ -279,8 +278,7 @@ for port in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
     for session in sessions {
         session.finish().ok();
     }
-    let saved: Value =
-        serde_json::from_slice(&std::fs::read(dir.rules_file()).unwrap()).unwrap();
+    let saved: Value = serde_json::from_slice(&std::fs::read(dir.rules_file()).unwrap()).unwrap();
     let text = saved.to_string();
     for i in 0..EACH {
         for to in [

@@ -6,7 +6,14 @@ use serde_json::Value;
 /// A run whose questions wait for `hallpass answer`.
 fn asking(dir: &Dir, command: &[&str]) -> Running {
     dir.run(
-        &["--default", "ask", "--prompt", "none", "--ask-timeout", "60s"],
+        &[
+            "--default",
+            "ask",
+            "--prompt",
+            "none",
+            "--ask-timeout",
+            "60s",
+        ],
         command,
     )
     .spawn()
@@ -121,10 +128,14 @@ fn once_settles_what_waits_now_and_the_next_call_asks_again() {
     let script = format!("curl -s {0}; curl -s {0}; echo second $?", server.url());
     let running = asking(&dir, &["sh", "-c", &script]);
     pending(&dir, &server.port().to_string());
-    dir.hallpass(&["answer", "allow", "--for", "once"]).output().ok();
+    dir.hallpass(&["answer", "allow", "--for", "once"])
+        .output()
+        .ok();
     running.expect_stdout("page from");
     pending(&dir, &server.port().to_string());
-    dir.hallpass(&["answer", "deny", "--for", "once"]).output().ok();
+    dir.hallpass(&["answer", "deny", "--for", "once"])
+        .output()
+        .ok();
     running.finish().ok().prints("second 7");
     assert_eq!(server.connections(), 1);
 }
@@ -219,6 +230,9 @@ fn commands_without_a_session_say_so() {
     let dir = Dir::new();
     dir.hallpass(&["pending"]).output().ok();
     for command in ["halt", "release"] {
-        dir.hallpass(&[command]).output().code(125).says("no session");
+        dir.hallpass(&[command])
+            .output()
+            .code(125)
+            .says("no session");
     }
 }

@@ -164,7 +164,9 @@ fn full_screen_program(name: &str, quit: &str) {
         return;
     }
     let (dir, server) = (Dir::new(), Http::v4());
-    let text: String = (1..=500).map(|i| format!("line {i} of the file\n")).collect();
+    let text: String = (1..=500)
+        .map(|i| format!("line {i} of the file\n"))
+        .collect();
     dir.write("home/file", text);
     let mut terminal = bash(&dir, &[]);
     // A question in the middle of a full-screen program, from a job in the background.
@@ -172,17 +174,26 @@ fn full_screen_program(name: &str, quit: &str) {
     terminal.expect("inner> ");
     terminal.send_line(&format!("{name} file"));
     eventually("the file on the screen", || {
-        terminal.screen().contains("line 5 of the file").then_some(())
+        terminal
+            .screen()
+            .contains("line 5 of the file")
+            .then_some(())
     });
     terminal.question();
     terminal.send("y");
     eventually("the background curl's page", || {
-        dir.path("home/page").metadata().is_ok_and(|it| it.len() > 0).then_some(())
+        dir.path("home/page")
+            .metadata()
+            .is_ok_and(|it| it.len() > 0)
+            .then_some(())
     });
     // It still takes its keys, and no answer was taken for one of them.
     terminal.send("G");
     eventually("the end of the file on the screen", || {
-        terminal.screen().contains("line 500 of the file").then_some(())
+        terminal
+            .screen()
+            .contains("line 500 of the file")
+            .then_some(())
     });
     terminal.send(quit);
     terminal.expect("inner> ");
@@ -325,7 +336,10 @@ fn a_question_during_sshs_password_prompt_leaves_the_password_to_ssh() {
     terminal.question();
     terminal.send("y");
     eventually("the background curl's page", || {
-        dir.path("home/page").metadata().is_ok_and(|it| it.len() > 0).then_some(())
+        dir.path("home/page")
+            .metadata()
+            .is_ok_and(|it| it.len() > 0)
+            .then_some(())
     });
     terminal.send_line("correct horse");
     terminal.expect("ran hello");

@@ -55,7 +55,8 @@ fn a_reader_that_stops_early_ends_the_writer() {
     // SIGPIPE must be what it was: Rust's runtime ignores it, a child must not inherit that.
     let dir = Dir::new();
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
-    let script = format!("{hallpass} run --default allow -- yes | head -n 3; echo ${{PIPESTATUS[0]}}");
+    let script =
+        format!("{hallpass} run --default allow -- yes | head -n 3; echo ${{PIPESTATUS[0]}}");
     dir.bare(&["bash", "-c", &script])
         .output()
         .ok()
@@ -98,12 +99,15 @@ fn descriptors_masks_limits_and_directory_are_inherited_as_they_are() {
 fn ignored_signals_stay_ignored() {
     let dir = Dir::new();
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
-    let script = |prefix: &str| {
-        format!("trap '' INT HUP; exec {prefix} grep SigIgn /proc/self/status")
-    };
+    let script =
+        |prefix: &str| format!("trap '' INT HUP; exec {prefix} grep SigIgn /proc/self/status");
     let bare = dir.bare(&["sh", "-c", &script("")]).output().ok();
     let under = dir
-        .bare(&["sh", "-c", &script(&format!("{hallpass} run --default allow --"))])
+        .bare(&[
+            "sh",
+            "-c",
+            &script(&format!("{hallpass} run --default allow --")),
+        ])
         .output()
         .ok();
     assert_eq!(bare.stdout, under.stdout);
@@ -152,7 +156,10 @@ fn sigterm_sent_to_us_reaches_the_command() {
 fn sigterm_ends_a_command_that_does_not_catch_it_and_us_alike() {
     let dir = Dir::new();
     let running = dir
-        .run(&["--default", "allow"], &["sh", "-c", "echo ready; exec sleep 30"])
+        .run(
+            &["--default", "allow"],
+            &["sh", "-c", "echo ready; exec sleep 30"],
+        )
         .spawn();
     running.expect_stdout("ready");
     running.signal(Signal::SIGTERM);
@@ -181,14 +188,21 @@ fn ctrl_c_reaches_the_command_once() {
     // As the terminal does it: to the whole foreground group, front and command alike.
     running.signal_group(Signal::SIGINT);
     let outcome = running.finish().ok();
-    assert_eq!(outcome.stdout.matches("interrupted").count(), 1, "{outcome}");
+    assert_eq!(
+        outcome.stdout.matches("interrupted").count(),
+        1,
+        "{outcome}"
+    );
 }
 
 #[test]
 fn sigkill_for_us_takes_the_command_along() {
     let dir = Dir::new();
     let mut running = dir
-        .run(&["--default", "allow"], &["sh", "-c", "echo ready; exec sleep 600"])
+        .run(
+            &["--default", "allow"],
+            &["sh", "-c", "echo ready; exec sleep 600"],
+        )
         .spawn();
     running.expect_stdout("ready");
     running.signal(Signal::SIGKILL);

@@ -12,7 +12,15 @@ fn dig(dir: &Dir, flags: &[&str], server: &Udp) -> crate::harness::Outcome {
     dir.run(
         flags,
         &[
-            "dig", "+short", "+tries=1", "+timeout=5", &at, "-p", &port, "example.test", "A",
+            "dig",
+            "+short",
+            "+tries=1",
+            "+timeout=5",
+            &at,
+            "-p",
+            &port,
+            "example.test",
+            "A",
         ],
     )
     .output()

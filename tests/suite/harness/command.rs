@@ -7,7 +7,6 @@ use nix::unistd::Pid;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -46,12 +45,6 @@ impl TestCommand {
     /// Sets a variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
-        self
-    }
-
-    /// Where it starts.
-    pub(crate) fn current_dir(mut self, path: impl AsRef<Path>) -> Self {
-        self.command.current_dir(path);
         self
     }
 
@@ -178,12 +171,6 @@ impl Running {
         self.status.is_none()
     }
 
-    /// Waits for it alone: what it left in the background may go on.
-    #[track_caller]
-    pub(crate) fn wait(&mut self) -> ExitStatus {
-        self.wait_within(PATIENCE)
-    }
-
     /// Waits for it alone, no longer than `limit`.
     #[track_caller]
     pub(crate) fn wait_within(&mut self, limit: Duration) -> ExitStatus {
@@ -202,14 +189,6 @@ impl Running {
     pub(crate) fn expect_stdout(&self, text: &str) {
         eventually_within(PATIENCE, &format!("{text:?} in {}", self.words), || {
             self.stdout().contains(text).then_some(())
-        });
-    }
-
-    /// Waits until stderr has `text` in it.
-    #[track_caller]
-    pub(crate) fn expect_stderr(&self, text: &str) {
-        eventually_within(PATIENCE, &format!("{text:?} in {}", self.words), || {
-            self.stderr().contains(text).then_some(())
         });
     }
 
@@ -314,13 +293,6 @@ impl Outcome {
             self.stderr.to_lowercase().contains(&text.to_lowercase()),
             "no {text:?} on stderr: {self}"
         );
-        self
-    }
-
-    /// `text` is not in stderr.
-    #[track_caller]
-    pub(crate) fn does_not_say(self, text: &str) -> Self {
-        assert!(!self.stderr.contains(text), "{text:?} on stderr: {self}");
         self
     }
 }

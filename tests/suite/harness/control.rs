@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 /// A connected client that has said hello.
 pub(crate) struct Control {
@@ -119,10 +118,5 @@ impl Control {
     pub(crate) fn subscribe(&mut self) {
         let reply = self.request(json!({"do": "subscribe", "events": true, "asks": true}));
         assert!(reply.get("done").is_some(), "{reply}");
-    }
-
-    /// How long to wait for a line before the case fails.
-    pub(crate) fn set_patience(&self, limit: Duration) {
-        self.stream.set_read_timeout(Some(limit)).unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! A web server on loopback that counts who came: zero is the proof that a refusal held.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,11 +28,6 @@ impl Http {
     /// One on 127.0.0.1.
     pub(crate) fn v4() -> Self {
         Self::start(Ipv4Addr::LOCALHOST.into(), None)
-    }
-
-    /// One on `[::1]`.
-    pub(crate) fn v6() -> Self {
-        Self::start(Ipv6Addr::LOCALHOST.into(), None)
     }
 
     /// One on `ip` that serves the files under `root`, or the page where there is none.

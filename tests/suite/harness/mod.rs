@@ -57,7 +57,9 @@ pub(crate) fn missing(program: &str) -> bool {
         .split(':')
         .any(|folder| std::path::Path::new(folder).join(program).exists());
     if !found {
-        skipped(&format!("{program} is not installed (tests/run installs it)"));
+        skipped(&format!(
+            "{program} is not installed (tests/run installs it)"
+        ));
     }
     !found
 }

@@ -2,7 +2,7 @@
 //! all that went over it.
 
 use super::{PATIENCE, TestCommand};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, tcgetpgrp};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
@@ -53,11 +53,7 @@ impl Terminal {
             seen: Mutex::new(Seen {
                 raw: Vec::new(),
                 plain: String::new(),
-                screen: vt100::Parser::new(
-                    30.try_into().unwrap(),
-                    100.try_into().unwrap(),
-                    0,
-                ),
+                screen: vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0),
                 ended: false,
             }),
             more: Condvar::new(),
@@ -96,12 +92,6 @@ impl Terminal {
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
-    /// The foreground process group.
-    #[track_caller]
-    pub(crate) fn foreground(&self) -> i32 {
-        tcgetpgrp(&*self.pty).unwrap().as_raw()
-    }
-
     /// Waits until `text` is shown after what earlier calls waited for; gives what came before it,
     /// without the terminal's escape sequences.
     #[track_caller]
@@ -134,11 +124,6 @@ impl Terminal {
         self.send(if allow { ALLOW_ONCE } else { DENY_ONCE });
     }
 
-    /// True if `text` shows within `limit`; consumed like [`Terminal::expect`].
-    pub(crate) fn shows_within(&mut self, text: &str, limit: Duration) -> bool {
-        self.find(text, limit).is_some()
-    }
-
     fn find(&mut self, text: &str, limit: Duration) -> Option<String> {
         let end = Instant::now() + limit;
         let mut seen = self.shared.seen.lock().unwrap();
@@ -167,17 +152,6 @@ impl Terminal {
         self.shared.seen.lock().unwrap().screen.screen().contents()
     }
 
-    /// True while a full-screen program (vi, less) is shown.
-    pub(crate) fn full_screen(&self) -> bool {
-        self.shared
-            .seen
-            .lock()
-            .unwrap()
-            .screen
-            .screen()
-            .alternate_screen()
-    }
-
     /// Waits for the program's end.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -193,12 +167,6 @@ impl Terminal {
             );
             thread::sleep(Duration::from_millis(5));
         }
-    }
-
-    /// Sends the program a signal.
-    #[track_caller]
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 }
 
