@@ -1,0 +1,80 @@
+//! Medians, ratios, and how they are printed.
+
+use crate::work::Work;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Nanoseconds, one an operation or one a batch of operations divided by its size.
+#[derive(Default)]
+pub(crate) struct Samples(pub(crate) Vec<f64>);
+
+impl Samples {
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    fn quantile(&self, q: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index into a few thousand samples"
+        )]
+        let index = (q * (sorted.len().saturating_sub(1)) as f64).round() as usize;
+        sorted.get(index).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// One block of lines: the work, then a line a way.
+pub(crate) fn table(work: &Work, measured: &[(String, Samples)]) -> String {
+    let mut text = format!("\n{}: {}\n", work.name, work.what);
+    let bare = measured
+        .first()
+        .map_or(f64::NAN, |(_, samples)| samples.median());
+    for (way, samples) in measured {
+        let median = samples.median();
+        let _ = writeln!(
+            text,
+            "  {way:<22} {:>10}  {:>6.3} x   +{:<9}  (p10 {}, p90 {}, n {})",
+            show(median),
+            median / bare,
+            show(median - bare),
+            show(samples.quantile(0.1)),
+            show(samples.quantile(0.9)),
+            samples.0.len(),
+        );
+    }
+    text
+}
+
+fn show(nanoseconds: f64) -> String {
+    match nanoseconds.abs() {
+        n if n >= 1e6 => format!("{:.2} ms", nanoseconds / 1e6),
+        n if n >= 1e3 => format!("{:.2} us", nanoseconds / 1e3),
+        _ => format!("{nanoseconds:.0} ns"),
+    }
+}
+
+pub(crate) fn json(machine: &str, results: &BTreeMap<String, Vec<(String, Samples)>>) -> String {
+    let works: serde_json::Map<String, serde_json::Value> = results
+        .iter()
+        .map(|(work, measured)| {
+            let ways: serde_json::Map<String, serde_json::Value> = measured
+                .iter()
+                .map(|(way, samples)| {
+                    let value = serde_json::json!({
+                        "median_ns": samples.median(),
+                        "p10_ns": samples.quantile(0.1),
+                        "p90_ns": samples.quantile(0.9),
+                        "samples": samples.0.len(),
+                    });
+                    (way.clone(), value)
+                })
+                .collect();
+            (work.clone(), ways.into())
+        })
+        .collect();
+    serde_json::json!({ "machine": machine, "works": works }).to_string()
+}

@@ -1,0 +1,80 @@
+//! The ways a piece of work is run: bare, under hallpass, under rivals that are installed.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    /// What stands before the command.
+    prefix: Vec<OsString>,
+    /// Preloaded instead, for a library without a launcher.
+    preload: Option<PathBuf>,
+}
+
+impl Way {
+    /// Bare first: the others are compared with it.
+    pub(crate) fn all() -> io::Result<Vec<Self>> {
+        let mut ways = vec![Self {
+            name: "bare",
+            prefix: Vec::new(),
+            preload: None,
+        }];
+        let hallpass = std::env::current_exe()?.with_file_name("hallpass");
+        if !hallpass.exists() {
+            return Err(io::Error::other(format!(
+                "{} is missing: run `cargo build --release` first",
+                hallpass.display()
+            )));
+        }
+        let mut prefix = vec![hallpass.into_os_string()];
+        prefix.extend(["run", "--prompt=none", "--default=allow", "--"].map(OsString::from));
+        ways.push(Self {
+            name: "hallpass",
+            prefix,
+            preload: None,
+        });
+        if let Some(proxychains) = find("proxychains4") {
+            // A configuration under which every loopback connection is direct.
+            let config = std::env::temp_dir().join("hallpass-bench-proxychains.conf");
+            std::fs::write(&config, PROXYCHAINS)?;
+            let prefix = [proxychains.into(), "-q".into(), "-f".into(), config.into()];
+            ways.push(Self {
+                name: "proxychains4",
+                prefix: prefix.to_vec(),
+                preload: None,
+            });
+        }
+        if let Some(redhook) = std::env::var_os("HALLPASS_BENCH_REDHOOK") {
+            ways.push(Self {
+                name: "redhook",
+                prefix: Vec::new(),
+                preload: Some(redhook.into()),
+            });
+        }
+        Ok(ways)
+    }
+
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut words = self.prefix.iter().cloned().chain([program.into()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        if let Some(library) = &self.preload {
+            command.env("LD_PRELOAD", library);
+        }
+        command
+    }
+}
+
+const PROXYCHAINS: &str =
+    "strict_chain\nlocalnet 127.0.0.0/255.0.0.0\n[ProxyList]\nsocks5 127.0.0.1 9\n";
+
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        // Version managers put scripts first, which would be measured instead of the program.
+        .filter(|dir| !dir.to_string_lossy().contains("shims"))
+        .map(|dir| dir.join(program))
+        .find(|candidate| candidate.is_file())
+}
