@@ -1,7 +1,17 @@
-//! The control socket: whatever is not a target talks to a session here.
+//! The control socket: whatever is not a target talks to a session here (docs/control.md).
 
 mod answer;
+pub mod client;
+mod connection;
 mod controlled;
+mod lines;
+mod outbox;
+mod peer;
 pub mod protocol;
+mod request;
+pub mod server;
+
+#[cfg(test)]
+mod tests;
 
 pub use controlled::{About, Controlled, Outlet};

@@ -13,15 +13,18 @@ use serde::{Deserialize, Serialize};
 /// Version of the protocol; both sides send it and refuse another.
 pub const VERSION: u32 = 1;
 
-/// Longest line either side accepts, in bytes, newline included.
+/// Longest line the session accepts, in bytes, newline included.
 pub const MAX_LINE: usize = 256 * 1024;
+
+/// Longest line the session sends, in bytes, newline included: a list of waiting questions is
+/// longer than anything a client has to say.
+pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// A question's number; unique within its session, starting at 1.
 pub type QuestionId = u64;
 
 /// A line from a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Request {
     /// Chosen by the client, repeated in the reply.
     pub id: u64,
@@ -98,6 +101,9 @@ pub enum Message {
         re: u64,
         /// All that wait, oldest first.
         questions: Vec<Question>,
+        /// How many more wait and had no room in this line.
+        #[serde(default)]
+        more: usize,
     },
     /// The request was refused.
     Error {
