@@ -14,6 +14,7 @@ mod reply;
 mod report;
 mod request;
 mod session_name;
+mod socket;
 mod variable;
 
 pub use address::{Address, Protocol};
@@ -22,6 +23,7 @@ pub use reply::{REPLY_LEN, Reply};
 pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};
 pub use request::{Ask, Call, REQUEST_LEN, Refused, Request};
 pub use session_name::{SUN_PATH_LEN, SessionName, abstract_ask_name, path_ask_name};
+pub use socket::{Bypass, MAX_SOCKADDR, Path, Socket};
 pub use variable::{MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText};
 
 /// Version of both frames. Any change of a byte's meaning raises it; see docs/wire.md.
