@@ -95,8 +95,17 @@ impl Socket {
     /// long as the kernel would read it. `fast_open` is MSG_FASTOPEN among the flags.
     #[must_use]
     pub fn path(&self, call: Call, sockaddr: &[u8], fast_open: bool) -> Path {
-        if let Some(path) = self.without_address() {
-            return path;
+        match self.without_address() {
+            None => {}
+            Some(Path::Refuse { .. }) => {
+                let family = sockaddr
+                    .first_chunk()
+                    .map_or(UNSPEC, |it| u16::from_ne_bytes(*it));
+                return Path::Refuse {
+                    address_family: family,
+                };
+            }
+            Some(path) => return path,
         }
         if sockaddr.len() > MAX_SOCKADDR {
             return Path::Pass(Bypass::InvalidLength);

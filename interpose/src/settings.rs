@@ -1,0 +1,118 @@
+//! Which session we belong to: read once from the environment, kept for good.
+
+use core::ffi::{CStr, c_char};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use hallpass_wire::{MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable};
+
+/// Not looked at yet.
+const UNREAD: u8 = 0;
+/// There is a session, and the hook asks it.
+const ASK: u8 = 1;
+/// There is a session, and it has named a directory.
+const ASK_WITH_DIR: u8 = 2;
+/// No usable variable: everything that would be asked about is refused.
+const NONE: u8 = 3;
+
+const DIR_WORDS: usize = MAX_DIR.div_ceil(8);
+
+// The program may write over its environment later (setproctitle does), so this is a copy, in
+// atomics: whoever comes first fills it in, several at once fill in the same, nobody waits.
+static STATE: AtomicU8 = AtomicU8::new(UNREAD);
+static PID: AtomicU32 = AtomicU32::new(0);
+static NONCE: AtomicU32 = AtomicU32::new(0);
+static DIR_LEN: AtomicU8 = AtomicU8::new(0);
+static DIR: [AtomicU64; DIR_WORDS] = [const { AtomicU64::new(0) }; DIR_WORDS];
+
+/// The session this program belongs to; None if the variable is missing, is not of our making,
+/// or asks for a guard that this version does not have.
+pub(crate) fn session() -> Option<SessionName> {
+    if STATE.load(Ordering::Acquire) == UNREAD {
+        read();
+    }
+    match STATE.load(Ordering::Acquire) {
+        ASK | ASK_WITH_DIR => Some(SessionName {
+            pid: PID.load(Ordering::Relaxed),
+            nonce: NONCE.load(Ordering::Relaxed),
+        }),
+        _ => None,
+    }
+}
+
+/// The path of the session's ask socket and its length, where the session has named a directory.
+pub(crate) fn ask_path(sun_path: &mut [u8; SUN_PATH_LEN]) -> Option<usize> {
+    if STATE.load(Ordering::Acquire) != ASK_WITH_DIR {
+        return None;
+    }
+    let mut dir = [0_u8; DIR_WORDS * 8];
+    for (bytes, word) in dir.chunks_exact_mut(8).zip(&DIR) {
+        for (to, from) in bytes
+            .iter_mut()
+            .zip(word.load(Ordering::Relaxed).to_ne_bytes())
+        {
+            *to = from;
+        }
+    }
+    let dir = dir.get(..usize::from(DIR_LEN.load(Ordering::Relaxed)))?;
+    hallpass_wire::path_ask_name(dir, sun_path)
+}
+
+fn read() {
+    let state = match variable().and_then(|value| Variable::parse(value).ok()) {
+        // The guard is not built yet, so a variable that promises one is not of our making.
+        None | Some(Variable { guard: true, .. }) => NONE,
+        Some(Variable { session, dir, .. }) => {
+            PID.store(session.pid, Ordering::Relaxed);
+            NONCE.store(session.nonce, Ordering::Relaxed);
+            match dir {
+                None => ASK,
+                Some(dir) => {
+                    store_dir(dir);
+                    ASK_WITH_DIR
+                }
+            }
+        }
+    };
+    STATE.store(state, Ordering::Release);
+}
+
+fn store_dir(dir: &[u8]) {
+    for (word, bytes) in DIR.iter().zip(dir.chunks(8)) {
+        let mut whole = [0_u8; 8];
+        for (to, from) in whole.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+    }
+    DIR_LEN.store(u8::try_from(dir.len()).unwrap_or(0), Ordering::Relaxed);
+}
+
+/// The variable's value in the environment; longer ones are cut, and then not parsed.
+fn variable() -> Option<&'static [u8]> {
+    unsafe extern "C" {
+        // environ(7)
+        static environ: *const *const c_char;
+    }
+    // SAFETY: a variable of the C library; read before main, or by a constructor that runs before ours.
+    let mut entry = unsafe { environ };
+    if entry.is_null() {
+        return None;
+    }
+    loop {
+        // SAFETY: the array ends with a null pointer, and we have not passed it.
+        let text = unsafe { entry.read() };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: an entry of the environment is a string that ends with a zero.
+        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        let value = text
+            .strip_prefix(VARIABLE.as_bytes())
+            .and_then(|text| text.strip_prefix(b"="));
+        if let Some(value) = value {
+            // One byte more than the longest is enough for `parse` to say no.
+            return value.get(..value.len().min(MAX_VARIABLE + 1));
+        }
+        // SAFETY: stays within the array, whose end we have not passed.
+        entry = unsafe { entry.add(1) };
+    }
+}
