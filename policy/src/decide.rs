@@ -2,7 +2,7 @@
 
 use crate::address::canonical;
 use crate::name::is_public_name;
-use crate::{Endpoint, Environment, Place, Protocol, Query, Subject, place};
+use crate::{Endpoint, Environment, Group, Place, Protocol, Query, Subject, place};
 use std::net::IpAddr;
 
 /// The far end of a flow in canonical form.
@@ -68,6 +68,15 @@ impl<'a> Facts<'a> {
     /// Port 53 of a configured nameserver.
     pub(crate) fn is_dns(&self) -> bool {
         self.is_dns
+    }
+
+    /// The group the flow is allowed for unless a rule says otherwise.
+    pub(crate) fn standing(&self) -> Option<Group> {
+        if self.is_dns {
+            Some(Group::Dns)
+        } else {
+            Some(Group::Desktop).filter(|group| group.matches(self))
+        }
     }
 
     /// The names that may satisfy a rule for this address ([`crate::name_counts`]).

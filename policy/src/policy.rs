@@ -1,9 +1,12 @@
 //! The layers of rules, and which rule wins.
 
 use crate::decide::Facts;
+use crate::index::Index;
 use crate::rule::Strength;
-use crate::{Action, Environment, Query, Rule};
+use crate::{Action, Destination, Environment, Group, Query, Rule};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Where a rule comes from; an earlier layer decides before a later one is looked at.
@@ -54,8 +57,49 @@ impl fmt::Display for Layer {
 /// Every rule that is in force, and what holds where none matches.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    layers: [Vec<Rule>; 4],
+    layers: [Indexed; 4],
     default: Action,
+}
+
+/// A layer's rules and where to find them; made together, so that they always agree.
+#[derive(Clone, Debug)]
+struct Indexed {
+    rules: Vec<Rule>,
+    index: Index,
+}
+
+impl Indexed {
+    fn new(rules: Vec<Rule>) -> Self {
+        let index = Index::new(&rules);
+        Self { rules, index }
+    }
+}
+
+/// A rule that matches a flow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match<'a> {
+    pub(crate) layer: Layer,
+    /// Its place in the layer.
+    pub(crate) index: usize,
+    pub(crate) rule: &'a Rule,
+    /// The most specific of its destinations that match.
+    pub(crate) to: &'a Destination,
+    pub(crate) strength: Strength,
+}
+
+impl Match<'_> {
+    /// Whether this wins over another match of its layer. Rules of equal strength have equal
+    /// effect; their own order keeps the choice independent of where they stand in a file.
+    pub(crate) fn cmp_strength(&self, other: &Self) -> Ordering {
+        self.strength
+            .cmp(&other.strength)
+            .then_with(|| self.rule.cmp(other.rule))
+    }
+
+    fn is_as_specific_as(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.strength, other.strength);
+        (ours.0, ours.1) >= (theirs.0, theirs.1)
+    }
 }
 
 /// What is to be done with a flow, and which rule says so.
@@ -63,8 +107,12 @@ pub struct Policy {
 pub struct Decision<'a> {
     /// What is to be done.
     pub action: Action,
-    /// The rule that decided; none where no rule matched.
+    /// The rule that decided. None where no rule matched and the default decided, or
+    /// [`Decision::standing`].
     pub winner: Option<(Layer, &'a Rule)>,
+    /// `@dns` or `@desktop` where the flow is allowed because it is one of these and no rule
+    /// denies it: they are not subject to the default, and `@dns` is not asked about.
+    pub standing: Option<Group>,
 }
 
 impl Default for Policy {
@@ -78,20 +126,20 @@ impl Policy {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            layers: [Vec::new(), Vec::new(), Vec::new(), Vec::new()],
+            layers: Layer::ALL.map(|_| Indexed::new(Vec::new())),
             default: Action::Ask,
         }
     }
 
     /// Replaces the rules of a layer.
     pub fn set_layer(&mut self, layer: Layer, rules: Vec<Rule>) {
-        self.layers[layer.index()] = rules;
+        self.layers[layer.index()] = Indexed::new(rules);
     }
 
     /// The rules of a layer, in the order they were given.
     #[must_use]
     pub fn rules(&self, layer: Layer) -> &[Rule] {
-        &self.layers[layer.index()]
+        &self.layers[layer.index()].rules
     }
 
     /// What holds where no rule matches.
@@ -105,7 +153,9 @@ impl Policy {
         self.default
     }
 
-    /// Decides a flow.
+    /// Decides a flow. The first layer with a match decides, in it the most specific
+    /// destination, then the most specific program, then deny over ask over allow. Where that
+    /// is an ask, a saved allow or deny at least as specific settles it.
     #[must_use]
     pub fn decide(
         &self,
@@ -114,57 +164,101 @@ impl Policy {
         now: jiff::Timestamp,
     ) -> Decision<'_> {
         let facts = Facts::new(query, env);
-        let best = Layer::ALL
+        let first = Layer::ALL
             .iter()
-            .find_map(|layer| Some((*layer, self.best(*layer, &facts, now)?)));
-        let Some((layer, (rule, strength))) = best else {
-            return Decision {
+            .find_map(|layer| self.best(*layer, &facts, now));
+        let winner = first.map(|first| self.settled(first, &facts, now));
+        let standing = facts
+            .standing()
+            .filter(|group| winner.is_none_or(|winner| is_moot(&winner, *group)));
+        match (standing, winner) {
+            (Some(_), _) => Decision {
+                action: Action::Allow,
+                winner: None,
+                standing,
+            },
+            (None, Some(winner)) => Decision {
+                action: winner.rule.action,
+                winner: Some((winner.layer, winner.rule)),
+                standing,
+            },
+            (None, None) => Decision {
                 action: self.default,
                 winner: None,
-            };
-        };
-        let winner = match self.settling(layer, strength, &facts, now) {
-            Some(saved) => (Layer::Saved, saved),
-            None => (layer, rule),
-        };
-        Decision {
-            action: winner.1.action,
-            winner: Some(winner),
+                standing,
+            },
         }
     }
 
-    /// The saved allow or deny that settles an ask of an earlier layer.
-    fn settling(
-        &self,
-        layer: Layer,
-        asked: Strength,
+    /// The saved allow or deny that settles an ask of an earlier layer, else the match itself.
+    fn settled<'a>(
+        &'a self,
+        first: Match<'a>,
         facts: &Facts<'_>,
         now: jiff::Timestamp,
-    ) -> Option<&Rule> {
-        if asked.2 != Action::Ask || layer == Layer::Saved {
-            return None;
+    ) -> Match<'a> {
+        if first.rule.action != Action::Ask || first.layer == Layer::Saved {
+            return first;
         }
-        let (saved, strength) = self.best(Layer::Saved, facts, now)?;
-        let as_specific = (strength.0, strength.1) >= (asked.0, asked.1);
-        (saved.action != Action::Ask && as_specific).then_some(saved)
+        match self.best(Layer::Saved, facts, now) {
+            Some(saved) if saved.rule.action != Action::Ask && saved.is_as_specific_as(&first) => {
+                saved
+            }
+            _ => first,
+        }
     }
 
-    fn best(
-        &self,
-        layer: Layer,
-        facts: &Facts<'_>,
-        now: jiff::Timestamp,
-    ) -> Option<(&Rule, Strength)> {
-        let rules = self
-            .rules(layer)
-            .iter()
-            .filter(|rule| rule.applies(facts, now));
-        let matching = rules.flat_map(|rule| {
-            let to = rule.to.iter().filter(|to| to.matches_facts(facts));
-            to.map(move |to| (rule, rule.strength(to)))
+    fn best(&self, layer: Layer, facts: &Facts<'_>, now: jiff::Timestamp) -> Option<Match<'_>> {
+        let mut best: Option<Match<'_>> = None;
+        self.visit(layer, facts, now, |found| {
+            if best.is_none_or(|best| found.cmp_strength(&best).is_gt()) {
+                best = Some(found);
+            }
         });
-        // Equal strength means equal effect; the rules' own order keeps the choice independent
-        // of where they stand in a file.
-        matching.max_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(b.0)))
+        best
     }
+
+    /// Every rule that matches, each with its most specific matching destination; layer by
+    /// layer, strongest first.
+    pub(crate) fn matching(&self, facts: &Facts<'_>, now: jiff::Timestamp) -> Vec<Match<'_>> {
+        let mut all = Vec::new();
+        for layer in Layer::ALL {
+            self.visit(layer, facts, now, |found| all.push(found));
+        }
+        all.sort_by(|a, b| a.layer.cmp(&b.layer).then_with(|| b.cmp_strength(a)));
+        let mut seen = HashSet::new();
+        all.retain(|found| seen.insert((found.layer, found.index)));
+        all
+    }
+
+    /// Calls `visit` with every match of a layer: once for each destination that matches.
+    fn visit<'a>(
+        &'a self,
+        layer: Layer,
+        facts: &Facts<'_>,
+        now: jiff::Timestamp,
+        mut visit: impl FnMut(Match<'a>),
+    ) {
+        let Indexed { rules, index } = &self.layers[layer.index()];
+        index.visit(rules, facts, |place, to| {
+            if let Some(rule) = rules.get(place)
+                && to.matches_facts(facts)
+                && rule.applies(facts, now)
+            {
+                visit(Match {
+                    layer,
+                    index: place,
+                    rule,
+                    to,
+                    strength: rule.strength(to),
+                });
+            }
+        });
+    }
+}
+
+/// Whether what won says nothing about a group that is allowed unless a rule says otherwise:
+/// an ask that was written for something wider. `@dns` is never a question by accident.
+fn is_moot(winner: &Match<'_>, group: Group) -> bool {
+    winner.rule.action == Action::Ask && group == Group::Dns && winner.to.is_wider_than_dns()
 }

@@ -11,7 +11,7 @@ pub use error::DestinationError;
 pub use group::Group;
 pub use specificity::Specificity;
 
-pub(crate) use host::Host;
+pub(crate) use host::{Host, networks_of};
 pub(crate) use ports::Ports;
 
 use crate::decide::Facts;
@@ -81,6 +81,21 @@ impl Destination {
             Host::Name(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// The zone of `*.zone`.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        match &self.host {
+            Host::Below(zone) => Some(zone),
+            _ => None,
+        }
+    }
+
+    /// Whether it stands below `@dns` on the ladder.
+    pub(crate) fn is_wider_than_dns(&self) -> bool {
+        self.group()
+            .is_some_and(|group| group.rank() < Group::Dns.rank())
     }
 
     /// Whether a flow under this canonical name to some address could be in the set: what a
