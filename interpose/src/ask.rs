@@ -4,7 +4,7 @@ use crate::cancel::{self, Signalled};
 use crate::channel::{Channel, Failure};
 use crate::settings;
 use crate::signals::{Blocked, Due};
-use hallpass_wire::{Ask, REQUEST_LEN, Reply, Request};
+use hallpass_wire::{Ask, NameReport, REQUEST_LEN, Refused, Reply};
 
 /// How a held call ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
 /// send timeout, whose calls no signal handler restarts (signal(7)).
 pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer {
     loop {
-        match exchange(&Request::Ask(ask).encode(), false) {
+        match exchange(&ask.encode(), false) {
             Ok(Reply::Verdict { allow: true, .. }) => return Answer::Allow,
             Ok(Reply::Verdict { allow: false, .. }) => return Answer::Deny(Refusal::Verdict),
             Ok(Reply::Held | Reply::Noted) | Err(Failure::BadFrame) => {
@@ -54,13 +54,22 @@ pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer
     }
 }
 
-/// Tells the session something and waits until it has taken it in; a session that does not is
-/// left alone. Signals may come in between, then it is told again.
-pub(crate) fn tell(request: &Request) {
+/// Tells the session that the hook has refused a call by itself.
+pub(crate) fn tell_refused(refused: Refused) {
+    tell(&refused.encode());
+}
+
+/// Tells the session which addresses a name has.
+pub(crate) fn tell_names(report: &NameReport) {
+    tell(&report.encode());
+}
+
+/// Waits until the session has taken something in; one that does not is left alone. Signals may
+/// come in between, then it is told again.
+fn tell(request: &[u8; REQUEST_LEN]) {
     const TRIES: u32 = 8;
-    let request = request.encode();
     for _ in 0..TRIES {
-        match exchange(&request, true) {
+        match exchange(request, true) {
             Err(Failure::Signal(_)) => {}
             _ => return,
         }

@@ -4,7 +4,7 @@ use crate::ask::{self, Answer, Refusal};
 use crate::sys::{self, Errno};
 use crate::{errno, memory};
 use core::ffi::{c_int, c_void};
-use hallpass_wire::{Bypass, Call, MAX_SOCKADDR, Path, Refused, Request, Socket};
+use hallpass_wire::{Bypass, Call, MAX_SOCKADDR, Path, Refused, Socket};
 use libc::{sockaddr, socklen_t};
 
 /// An address copied once: decided on, and given to the kernel, from here.
@@ -138,11 +138,12 @@ pub(crate) fn addressed(
     match socket.path(call, to.bytes(), flags & libc::MSG_FASTOPEN != 0) {
         Path::Pass(bypass) => Ok(Go::Bypassed(bypass)),
         Path::Refuse { address_family } => {
-            ask::tell(&Request::Refused(Refused {
+            let socket_family = socket.domain;
+            ask::tell_refused(Refused {
                 call,
-                socket_family: socket.domain,
+                socket_family,
                 address_family,
-            }));
+            });
             Err(errno_of(Refusal::UnknownFamily))
         }
         Path::Decide(ask) => match ask::ask(ask, || has_send_timeout(fd)) {

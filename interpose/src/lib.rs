@@ -20,7 +20,9 @@ mod cancel;
 mod channel;
 mod errno;
 mod gate;
+mod lookups;
 mod memory;
+mod messages;
 mod patience;
 mod settings;
 mod signals;
@@ -35,6 +37,8 @@ static CONSTRUCTOR: extern "C" fn() = start;
 /// while it is still as the launcher wrote it.
 extern "C" fn start() {
     calls::resolve();
+    messages::resolve();
+    lookups::resolve();
     settings::session();
 }
 

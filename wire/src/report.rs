@@ -88,7 +88,7 @@ impl NameReport {
             .unwrap_or_default()
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) {
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
         writer.put([self.name_len, self.count, 0, 0, 0, 0, 0, 0]);
         writer.put(self.name);
         writer.put([0]);

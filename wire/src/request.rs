@@ -98,31 +98,11 @@ impl Request {
     /// The frame's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; REQUEST_LEN] {
-        let mut frame = [0; REQUEST_LEN];
-        let mut writer = Writer::new(&mut frame);
-        writer.put(MAGIC);
-        writer.put(VERSION.to_le_bytes());
         match self {
-            Self::Ask(ask) => {
-                let flags = if ask.resumed { RESUMED } else { 0 };
-                writer.put([ASK, 0]);
-                writer.put([ask.call.number(), ask.protocol.number(), flags, 0]);
-                writer.put(ask.port.to_le_bytes());
-                writer.put([0; 2]);
-                writer.put(ask.address.encode());
-            }
-            Self::Names(report) => {
-                writer.put([NAMES, 0]);
-                report.encode(&mut writer);
-            }
-            Self::Refused(refused) => {
-                writer.put([REFUSED, 0]);
-                writer.put([refused.call.number(), 0]);
-                writer.put(refused.socket_family.to_le_bytes());
-                writer.put(refused.address_family.to_le_bytes());
-            }
+            Self::Ask(ask) => ask.encode(),
+            Self::Names(report) => report.encode(),
+            Self::Refused(refused) => refused.encode(),
         }
-        frame
     }
 
     /// Reads a frame of any origin.
@@ -151,7 +131,38 @@ impl Request {
     }
 }
 
+/// A frame of one kind; the rest of it is zero.
+fn frame(kind: u8, body: impl FnOnce(&mut Writer<'_>)) -> [u8; REQUEST_LEN] {
+    let mut frame = [0; REQUEST_LEN];
+    let mut writer = Writer::new(&mut frame);
+    writer.put(MAGIC);
+    writer.put(VERSION.to_le_bytes());
+    writer.put([kind, 0]);
+    body(&mut writer);
+    frame
+}
+
+impl NameReport {
+    /// The bytes of a [`Request::Names`].
+    #[must_use]
+    pub fn encode(&self) -> [u8; REQUEST_LEN] {
+        frame(NAMES, |writer| self.write(writer))
+    }
+}
+
 impl Ask {
+    /// The bytes of a [`Request::Ask`].
+    #[must_use]
+    pub fn encode(&self) -> [u8; REQUEST_LEN] {
+        frame(ASK, |writer| {
+            let flags = if self.resumed { RESUMED } else { 0 };
+            writer.put([self.call.number(), self.protocol.number(), flags, 0]);
+            writer.put(self.port.to_le_bytes());
+            writer.put([0; 2]);
+            writer.put(self.address.encode());
+        })
+    }
+
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let call = Call::from_number(reader.u8()?)?;
         let protocol = Protocol::from_number(reader.u8()?)?;
@@ -175,6 +186,16 @@ impl Ask {
 }
 
 impl Refused {
+    /// The bytes of a [`Request::Refused`].
+    #[must_use]
+    pub fn encode(&self) -> [u8; REQUEST_LEN] {
+        frame(REFUSED, |writer| {
+            writer.put([self.call.number(), 0]);
+            writer.put(self.socket_family.to_le_bytes());
+            writer.put(self.address_family.to_le_bytes());
+        })
+    }
+
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let call = Call::from_number(reader.u8()?)?;
         reader.zeros::<1>()?;
