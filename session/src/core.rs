@@ -190,6 +190,13 @@ impl Core {
         self.publish(&mut state, kind);
     }
 
+    /// Refuses all that waits now; what comes later is decided as before.
+    pub fn refuse_waiting(&self, reason: Fallback) {
+        let mut state = self.lock();
+        state.engine.refuse_all(reason);
+        self.carry_out(&mut state, Instant::now());
+    }
+
     /// Refuses all that waits, says the totals, and stops the clock.
     pub fn shut_down(&self, reason: Fallback) -> Totals {
         let mut state = self.lock();

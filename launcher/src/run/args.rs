@@ -1,6 +1,7 @@
 //! The flags of `hallpass run`.
 
 use super::span;
+use crate::exit::Exit;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,10 +55,9 @@ pub(crate) struct RunArgs {
         value_name = "STATUS",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "111",
         value_parser = clap::value_parser!(u8).range(1..),
     )]
-    pub(crate) fail_on_block: Option<u8>,
+    pub(crate) fail_on_block: Option<Option<u8>>,
 
     /// End the program after this time (30s, 5m, 2h): SIGTERM, SIGKILL 5 s later, exit 124.
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
@@ -100,6 +100,12 @@ pub(crate) enum Prompt {
 }
 
 impl RunArgs {
+    /// The status that `--fail-on-block` asks for.
+    pub(crate) fn status_if_blocked(&self) -> Option<u8> {
+        self.fail_on_block
+            .map(|status| status.unwrap_or(Exit::Blocked.code()))
+    }
+
     /// True where the front stays until the last process of the program has ended.
     pub(crate) fn waits_for_all(&self) -> bool {
         self.wait || self.fail_on_block.is_some()

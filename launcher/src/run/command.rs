@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// CMD's arguments and environment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Command {
     /// Program and arguments.
     pub(super) argv: Vec<OsString>,

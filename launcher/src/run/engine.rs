@@ -1,37 +1,249 @@
-//! temporary
+//! What the session decides with: the engine, its sockets, its log, and the threads of each.
+//!
+//! [`Plan::bind`] makes what CMD must find when it starts; [`Bound::serve`] starts threads, so it
+//! comes after CMD has been forked.
 
 use super::command::Command;
 use super::link::End;
-use std::path::Path;
-#[derive(Debug)]
-pub(super) struct Plan {}
-pub(super) struct Bound {}
-pub(super) struct Engine {}
+use super::problem::in_one_line;
+use hallpass_policy::Policy;
+use hallpass_session::ask_server::{AskServer, Stopper};
+use hallpass_session::control::server::{ControlServer, Serving};
+use hallpass_session::core::{Config, Core, SavedRules, Sink};
+use hallpass_session::environment;
+use hallpass_session::escape::escape_bytes;
+use hallpass_session::event::{Event, Kind};
+use hallpass_session::log::{Log, LogWriter};
+use hallpass_session::paths;
+use hallpass_session::runtime_dir::{self, RuntimeDir};
+use hallpass_session::verdict::Fallback;
+use hallpass_wire::{VARIABLE, Variable};
+use std::ffi::OsString;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// The loader's variable.
+const PRELOAD: &str = "LD_PRELOAD";
+/// How long the last words to clients and log may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the front's prompt may take to turn up.
+const FRONT_EXPECTED: Duration = Duration::from_secs(5);
+/// Characters of an argument that are shown.
+const SHOWN_ARGUMENT: usize = 1024;
+
+/// What the session is to decide with.
+pub(super) struct Plan {
+    /// Rules and default.
+    pub(super) policy: Policy,
+    /// Where answers for good go; none for a hermetic run.
+    pub(super) saved: Option<Box<dyn SavedRules>>,
+    /// `--ask-timeout`.
+    pub(super) ask_timeout: Option<Duration>,
+    /// Whether the front will ask on the terminal.
+    pub(super) front_asks: bool,
+    /// The hook's file.
+    pub(super) hook: PathBuf,
+    /// What CMD cannot be covered in, in words.
+    pub(super) coverage: Vec<String>,
+}
+
+/// Bound sockets that nobody serves yet.
+pub(super) struct Bound {
+    plan: Plan,
+    dir: RuntimeDir,
+    asks: Vec<UnixListener>,
+    control: ControlServer,
+}
+
+/// A running engine.
+pub(super) struct Engine {
+    name: String,
+    path: PathBuf,
+    core: Core,
+    asks: Stopper,
+    ends: Option<Ends>,
+}
+
+/// What is taken apart at the end.
+struct Ends {
+    dir: RuntimeDir,
+    control: Serving,
+    log: Option<LogWriter>,
+}
+
 impl Plan {
-    pub(super) fn bind(&self) -> Result<Bound, String> {
-        Ok(Bound {})
+    /// Makes the runtime directory and the sockets in it.
+    pub(super) fn bind(self) -> Result<Bound, String> {
+        let bases = runtime_dir::bases(&paths::environment);
+        let dir = RuntimeDir::create(&bases).map_err(|problem| problem.to_string())?;
+        let cannot = |what: &Path| {
+            let place = hallpass_session::problem::show_path(what);
+            move |error: io::Error| format!("{place}: cannot bind the socket: {error}")
+        };
+        let abstract_name = format!("hallpass/{}/ask", dir.name());
+        let by_name = SocketAddr::from_abstract_name(&abstract_name)
+            .and_then(|address| UnixListener::bind_addr(&address))
+            .map_err(|error| format!("cannot bind the socket @{abstract_name}: {error}"))?;
+        let by_path = UnixListener::bind(dir.ask_socket()).map_err(cannot(&dir.ask_socket()))?;
+        let control = ControlServer::bind(&dir.control_socket(), dir.name().pid)
+            .map_err(cannot(&dir.control_socket()))?;
+        Ok(Bound {
+            plan: self,
+            dir,
+            asks: vec![by_name, by_path],
+            control,
+        })
     }
 }
+
 impl Bound {
-    pub(super) fn prepare(&self, _command: &mut Command) -> Result<(), String> {
+    /// Gives CMD the hook and the session's name.
+    pub(super) fn prepare(&self, command: &mut Command) -> Result<(), String> {
+        let mut preload = self.plan.hook.clone().into_os_string();
+        if let Some(others) = command.variable(PRELOAD).filter(|value| !value.is_empty()) {
+            preload.push(":");
+            preload.push(others);
+        }
+        command.set(PRELOAD, preload);
+        let variable = Variable {
+            session: self.dir.name(),
+            guard: false,
+            dir: Some(self.dir.path().as_os_str().as_bytes()),
+        };
+        let text = variable
+            .encode()
+            .map_err(|error| format!("{}: {error}", self.dir.path().display()))?;
+        command.set(VARIABLE, OsString::from_vec(text.as_bytes().to_vec()));
         Ok(())
     }
-    pub(super) fn serve(self) -> Result<Engine, String> {
-        Ok(Engine {})
+
+    /// Starts to decide. From here on there are threads.
+    pub(super) fn serve(self, argv: &[OsString]) -> Result<Engine, String> {
+        let name = self.dir.name().to_string();
+        let environment = environment::read();
+        // The log is needed to make the engine, which the log's complaint is recorded by.
+        let late_core: Arc<OnceLock<Core>> = Arc::default();
+        let (sinks, log) = start_log(&name, &late_core);
+        let core = Core::new(Config {
+            session: name.clone(),
+            command: argv
+                .iter()
+                .map(|argument| escape_bytes(argument.as_bytes(), SHOWN_ARGUMENT))
+                .collect(),
+            policy: self.plan.policy,
+            environment: environment.clone(),
+            saved: self.plan.saved,
+            ask_timeout: self.plan.ask_timeout,
+            client_expected_within: self.plan.front_asks.then_some(FRONT_EXPECTED),
+            sinks,
+        });
+        // Only set here, so it cannot have been set before.
+        let _ = late_core.set(core.clone());
+        for text in self.plan.coverage {
+            core.record(Kind::Coverage { text });
+        }
+        let server = AskServer::new(core.clone(), self.dir.name().pid, self.asks)
+            .map_err(|error| format!("cannot serve the ask socket: {error}"))?;
+        let asks = server.stopper();
+        // A session whose ask server has failed refuses everything: the hook sees no answer.
+        thread("asks", move || drop(server.run()))?;
+        let clock = core.clone();
+        thread("clock", move || clock.run_clock())?;
+        let fresh = core.clone();
+        thread("environment", move || {
+            environment::keep_fresh(&fresh, environment)
+        })?;
+        let control = self
+            .control
+            .serve(core.clone())
+            .map_err(|error| format!("cannot serve the control socket: {error}"))?;
+        Ok(Engine {
+            name,
+            path: self.dir.path().to_path_buf(),
+            core,
+            asks,
+            ends: Some(Ends {
+                dir: self.dir,
+                control,
+                log,
+            }),
+        })
     }
 }
+
+/// Starts the log. A run without one is better than none.
+fn start_log(name: &str, core: &Arc<OnceLock<Core>>) -> (Vec<Sink>, Option<LogWriter>) {
+    let Ok(dir) = paths::state_dir(&paths::environment) else {
+        return (Vec::new(), None);
+    };
+    let core = Arc::clone(core);
+    let (log, writer) = Log::start(&paths::log_file(&dir, name), move |problem| {
+        if let Some(core) = core.get() {
+            core.record(Kind::Coverage {
+                text: in_one_line(&problem),
+            });
+        }
+    });
+    let sink: Sink = Box::new(move |event: &Event| log.record(event.clone()));
+    (vec![sink], Some(writer))
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map(drop)
+        .map_err(|error| format!("cannot start a thread: {error}"))
+}
+
 impl Engine {
+    /// The session's name.
     pub(super) fn name(&self) -> &str {
-        "x"
+        &self.name
     }
+
+    /// The runtime directory.
     pub(super) fn dir(&self) -> &Path {
-        Path::new("/nonexistent")
+        &self.path
     }
-    pub(super) fn refuse_all_from_now_on(&self) {}
-    pub(super) fn refuse_all_for_timeout(&self) {}
-    pub(super) fn command_ended(&self, _end: End) {}
+
+    /// CMD has ended; its background processes may go on.
+    pub(super) fn command_ended(&self, end: End) {
+        self.core.record(Kind::Ended {
+            status: end.shell_status(),
+        });
+    }
+
+    /// `--timeout` ends the program: nothing waits for an answer any more.
+    pub(super) fn refuse_waiting(&self, reason: Fallback) {
+        self.core.refuse_waiting(reason);
+    }
+
+    /// Calls allowed and refused so far.
     pub(super) fn totals(&self) -> (u64, u64) {
-        (0, 0)
+        let totals = self.core.totals();
+        (totals.allowed, totals.denied)
     }
-    pub(super) fn finish(&self) {}
+
+    /// Ends it all and removes the runtime directory. Only the first call does anything.
+    pub(super) fn finish(&mut self) {
+        let Some(ends) = self.ends.take() else {
+            return;
+        };
+        self.core.shut_down(Fallback::SessionEnding);
+        self.asks.stop();
+        // First, so that a command that looks for sessions does not find one that is over.
+        drop(ends.dir);
+        ends.control.finish(LAST_WORDS);
+        if let Some(log) = ends.log {
+            // What a slow disk has not taken by then is lost; the totals were said in time.
+            let _ = log.finish(LAST_WORDS);
+        }
+    }
 }

@@ -142,9 +142,11 @@ impl Link {
         let mut packet = vec![0; MAX_PACKET];
         loop {
             return match recv(self.socket.as_raw_fd(), &mut packet, MsgFlags::empty()) {
-                Err(Errno::EINTR) => continue,
+                // The other side has left and not read all we said. That is told once, ahead of
+                // what it had said before (unix(7)).
+                Err(Errno::EINTR | Errno::ECONNRESET) => continue,
                 Err(Errno::EAGAIN) => Ok(Received::Nothing),
-                Err(Errno::ECONNRESET) | Ok(0) => Ok(Received::Closed),
+                Ok(0) => Ok(Received::Closed),
                 Ok(length) => Ok(Received::Message(serde_json::from_slice(
                     packet.get(..length).unwrap_or_default(),
                 )?)),
@@ -181,6 +183,19 @@ mod tests {
         drop(session);
         assert_eq!(front.receive::<ToFront>().unwrap(), Received::Closed);
         front.send(&ToSession::Go).unwrap();
+    }
+
+    #[test]
+    fn last_words_are_heard_though_ours_were_not() {
+        let (front, session) = Link::pair().unwrap();
+        front.send(&ToSession::Go).unwrap();
+        session.send(&ToFront::Continued).unwrap();
+        drop(session);
+        assert_eq!(
+            front.receive::<ToFront>().unwrap(),
+            Received::Message(ToFront::Continued)
+        );
+        assert_eq!(front.receive::<ToFront>().unwrap(), Received::Closed);
     }
 
     #[test]

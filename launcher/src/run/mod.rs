@@ -8,19 +8,30 @@ use crate::say::say;
 use crate::sys;
 use command::Command;
 use descriptors::Keep;
+use hallpass_session::escape::escape_bytes;
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{ForkResult, getpid};
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::os::fd::RawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 pub(crate) mod args;
 mod client;
 mod command;
+mod coverage;
 mod descriptors;
 mod engine;
 mod forward;
 mod front;
+mod hook_file;
 mod link;
+mod policy;
+mod problem;
 mod reap;
+mod saved;
 mod session;
 mod signals;
 mod span;
@@ -42,11 +53,31 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 }
 
 /// Forks the session and goes on as the front.
-fn start(args: &args::RunArgs, inherited: Vec<std::os::fd::RawFd>) -> Result<ExitCode, String> {
-    let plan = engine::Plan {};
-    let trouble = |what: &'static str| {
-        move |errno: nix::errno::Errno| format!("cannot {what}: {}", errno.desc())
+fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
+    refuse_nested()?;
+    let front_asks = asks_on_terminal(args.prompt)?;
+    let policy::Assembled { policy, saved } = policy::assemble(args)?;
+    let command = Command::new(&args.command);
+    let program = args
+        .command
+        .first()
+        .map_or(OsStr::new(""), OsString::as_os_str);
+    let coverage: Vec<String> = coverage::warning(program, command.variable("PATH"))
+        .into_iter()
+        .collect();
+    for line in &coverage {
+        say(line);
+    }
+    let plan = engine::Plan {
+        policy,
+        saved,
+        ask_timeout: args.ask_timeout,
+        front_asks,
+        hook: hook_file::place()?,
+        coverage,
     };
+    let trouble =
+        |what: &'static str| move |errno: Errno| format!("cannot {what}: {}", errno.desc());
     let (front_link, session_link) = link::Link::pair().map_err(trouble("make a socket pair"))?;
     let mask = signals::block_all().map_err(trouble("block signals"))?;
     sys::reap_children().map_err(trouble("wait for children"))?;
@@ -58,29 +89,57 @@ fn start(args: &args::RunArgs, inherited: Vec<std::os::fd::RawFd>) -> Result<Exi
     match sys::fork().map_err(trouble("start a process"))? {
         ForkResult::Child => {
             drop(front_link);
-            session::main(session::Start {
+            let start = session::Start {
                 link: session_link,
                 front,
                 mask,
                 inherited,
-                command: Command::new(&args.command),
-                plan,
+                command,
                 timeout: args.timeout,
                 wait: args.waits_for_all(),
-            });
+            };
+            session::main(&start, plan);
             Ok(Exit::Success.into())
         }
         ForkResult::Parent { child } => {
-            drop(session_link);
+            drop((session_link, plan, command));
             descriptors::let_go(&inherited, Keep::Stderr)
                 .map_err(|error| format!("cannot open /dev/null: {error}"))?;
             Ok(front::main(front::Follow {
                 link: front_link,
                 session: child,
                 wait: args.waits_for_all(),
-                fail_on_block: args.fail_on_block,
-                client: client::Client {},
+                fail_on_block: args.status_if_blocked(),
+                client: client::Client::new(args.verbose, front_asks),
             }))
         }
+    }
+}
+
+/// A program inside a session is decided by that session already.
+fn refuse_nested() -> Result<(), String> {
+    match std::env::var_os(hallpass_wire::VARIABLE) {
+        None => Ok(()),
+        Some(value) => Err(format!(
+            "this runs inside a hallpass session already ({}={}), which decides its connections; \
+             start the program without `hallpass run`, or unset {0} if that session is over",
+            hallpass_wire::VARIABLE,
+            escape_bytes(value.as_bytes(), 200),
+        )),
+    }
+}
+
+/// Whether questions are asked on the terminal, where there is one.
+fn asks_on_terminal(prompt: args::Prompt) -> Result<bool, String> {
+    let opened = || OpenOptions::new().read(true).write(true).open("/dev/tty");
+    match prompt {
+        args::Prompt::None => Ok(false),
+        args::Prompt::Auto => Ok(opened().is_ok()),
+        args::Prompt::Tty => opened().map(|_| true).map_err(|error| {
+            format!(
+                "--prompt=tty: there is no terminal (/dev/tty: {error}); start it from one, or \
+                 write --prompt=none and allow what it needs with --allow"
+            )
+        }),
     }
 }

@@ -11,6 +11,7 @@ use super::{signals, terminal};
 use crate::exit::Exit;
 use crate::procs::{Process, Table};
 use crate::sys;
+use hallpass_session::verdict::Fallback;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
@@ -37,8 +38,6 @@ pub(super) struct Start {
     pub(super) inherited: Vec<RawFd>,
     /// What to start.
     pub(super) command: Command,
-    /// What to decide with.
-    pub(super) plan: Plan,
     /// `--timeout`.
     pub(super) timeout: Option<Duration>,
     /// Whether the front stays until the last process has ended.
@@ -46,7 +45,9 @@ pub(super) struct Start {
 }
 
 /// Runs the session to its end; the front has everything that there is to say.
-pub(super) fn main(start: Start) {
+pub(super) fn main(start: &Start, plan: Plan) {
+    // A panic may leave a lock behind that the other threads would wait for: end closed instead.
+    std::panic::set_hook(Box::new(|_| std::process::abort()));
     let link = &start.link;
     let failed = |text: String| {
         // The front finds out by the end of file, too.
@@ -55,7 +56,7 @@ pub(super) fn main(start: Start) {
             status: Exit::Ours.code(),
         });
     };
-    match Session::begin(&start) {
+    match Session::begin(start, plan) {
         Ok(mut session) => {
             if let Err(error) = session.serve() {
                 failed(format!("the session failed: {error}"));
@@ -85,6 +86,8 @@ struct Session<'a> {
     end: Option<End>,
     /// True until CMD has been executed, or could not be.
     starting: bool,
+    /// A person wants the session to end, whatever still runs.
+    dismissed: bool,
     front: Front,
     /// When to tell a front that may have stopped itself too late to go on.
     continue_again: Option<Instant>,
@@ -94,7 +97,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Binds the sockets, forks CMD, and only then starts threads.
-    fn begin(start: &'a Start) -> Result<Self, String> {
+    fn begin(start: &'a Start, plan: Plan) -> Result<Self, String> {
         let step = |what: &'static str| move |error: Errno| format!("{what}: {}", error.desc());
         let group = getpgrp();
         // A group of its own, so that no signal from the terminal reaches it; still of the
@@ -102,11 +105,8 @@ impl<'a> Session<'a> {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(step("cannot leave the group"))?;
         prctl::set_child_subreaper(true).map_err(step("cannot become a subreaper"))?;
         prctl::set_dumpable(false).map_err(step("cannot become undumpable"))?;
-        let bound = start.plan.bind()?;
-        let mut command = Command {
-            argv: start.command.argv.clone(),
-            environment: start.command.environment.clone(),
-        };
+        let bound = plan.bind()?;
+        let mut command = start.command.clone();
         bound.prepare(&mut command)?;
         let started = command
             .start(group, &start.mask)
@@ -115,7 +115,7 @@ impl<'a> Session<'a> {
             .map_err(|error| format!("cannot open /dev/null: {error}"))?;
         std::env::set_current_dir("/").map_err(|error| format!("cannot enter /: {error}"))?;
         let signals = signals::descriptor().map_err(step("cannot read signals"))?;
-        let engine = bound.serve()?;
+        let engine = bound.serve(&start.command.argv)?;
         let ready = ToFront::Ready {
             session: engine.name().to_string(),
             dir: engine.dir().to_path_buf(),
@@ -133,6 +133,7 @@ impl<'a> Session<'a> {
             group,
             end: None,
             starting: true,
+            dismissed: false,
             front: Front::There,
             continue_again: None,
             prompting: None,
@@ -153,7 +154,7 @@ impl<'a> Session<'a> {
             if self.starting {
                 self.check_start()?;
             }
-            if self.reap()? {
+            if self.reap()? || self.dismissed {
                 return self.all_gone();
             }
             self.tick();
@@ -187,7 +188,7 @@ impl<'a> Session<'a> {
     /// rid of a session whose background processes never end.
     fn on_signal(&mut self, signal: i32) {
         if signal == libc::SIGTERM && self.front == Front::Gone {
-            self.engine.refuse_all_from_now_on();
+            self.dismissed = true;
         }
     }
 
@@ -296,6 +297,10 @@ impl<'a> Session<'a> {
     }
 
     fn on_stopped(&mut self, signal: i32) -> io::Result<()> {
+        if self.prompting.is_some() && self.front == Front::There {
+            // The front may have just said that it no longer asks.
+            self.read_link()?;
+        }
         if self.prompting.is_some() {
             return Ok(());
         }
@@ -376,7 +381,7 @@ impl<'a> Session<'a> {
             .step(now, self.end.is_some() && !self.start.wait)
         {
             Some(Step::Terminate) => {
-                self.engine.refuse_all_for_timeout();
+                self.engine.refuse_waiting(Fallback::RunTimeout);
                 self.signal_targets(libc::SIGTERM);
                 self.signal_targets(libc::SIGCONT);
             }

@@ -3,7 +3,6 @@
 mod error;
 mod group;
 mod host;
-mod make;
 mod parse;
 mod ports;
 mod specificity;

@@ -33,7 +33,6 @@ impl Unlisted {
                 count,
                 ..
             } => self.denied += count,
-            Kind::Refused { .. } => self.denied += 1,
             _ => self.others += 1,
         }
     }

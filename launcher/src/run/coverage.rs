@@ -1,0 +1,164 @@
+//! What the hook cannot see of CMD, found before it starts: without a dynamic linker nothing is
+//! loaded into it.
+
+use hallpass_session::escape::escape_bytes;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// ELF header and program headers of any program are well within it.
+const HEAD: u64 = 64 * 1024;
+/// Program header type of the dynamic linker's name (elf(5)).
+const PT_INTERP: u32 = 3;
+/// Characters of the program's name that are shown.
+const SHOWN: usize = 200;
+
+/// A line for a person where CMD's own connections would go unseen.
+pub(super) fn warning(program: &OsStr, search: Option<&OsStr>) -> Option<String> {
+    let path = find(program, search)?;
+    let name = escape_bytes(program.as_bytes(), SHOWN);
+    let unseen = "hallpass cannot see its connections, so they are NOT decided";
+    if has_privileges(&path) {
+        return Some(format!(
+            "{name} is a set-user-id or set-group-id program, into which nothing is loaded: {unseen}"
+        ));
+    }
+    let head = read_head(&path)?;
+    match linkage(&head)? {
+        Linkage::Static => Some(format!("{name} is statically linked: {unseen}")),
+        Linkage::Dynamic if is_go(&head) => Some(format!(
+            "{name} is a Go program, which connects by itself: {unseen}"
+        )),
+        Linkage::Dynamic => None,
+    }
+}
+
+/// As execvp(3): a name with a slash is a path, else the first executable in $PATH.
+fn find(program: &OsStr, search: Option<&OsStr>) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(program.into());
+    }
+    let search = search.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    std::env::split_paths(search)
+        .map(|dir| dir.join(program))
+        .find(|path| {
+            std::fs::metadata(path)
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        })
+}
+
+fn has_privileges(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| {
+        let mode = meta.permissions().mode();
+        (mode & 0o4000 != 0 && meta.uid() != nix::unistd::geteuid().as_raw())
+            || (mode & 0o2010 == 0o2010 && meta.gid() != nix::unistd::getegid().as_raw())
+    })
+}
+
+fn read_head(path: &Path) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    let file = File::open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    file.take(HEAD).read_to_end(&mut head).ok()?;
+    Some(head)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Linkage {
+    Static,
+    Dynamic,
+}
+
+/// How an ELF file is linked; none for scripts, and for files that are not whole.
+fn linkage(elf: &[u8]) -> Option<Linkage> {
+    let ident = elf.get(..16)?;
+    if !ident.starts_with(b"\x7fELF") {
+        return None;
+    }
+    let is_64 = ident[4] == 2;
+    let is_little = ident[5] == 1;
+    let number = |offset: usize, length: usize| -> Option<u64> {
+        let bytes = elf.get(offset..offset.checked_add(length)?)?;
+        let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if is_little {
+            bytes.iter().rev().fold(0, fold)
+        } else {
+            bytes.iter().fold(0, fold)
+        })
+    };
+    let (start, size, count) = if is_64 {
+        (number(32, 8)?, number(54, 2)?, number(56, 2)?)
+    } else {
+        (number(28, 4)?, number(42, 2)?, number(44, 2)?)
+    };
+    for index in 0..count {
+        let offset = usize::try_from(start.checked_add(index.checked_mul(size)?)?).ok()?;
+        if number(offset, 4)? == u64::from(PT_INTERP) {
+            return Some(Linkage::Dynamic);
+        }
+    }
+    Some(Linkage::Static)
+}
+
+/// Go's linker leaves a note with this owner's name in each program, near its start.
+fn is_go(head: &[u8]) -> bool {
+    // namesz 4, descsz, type 4 (Go build id), "Go\0\0"
+    head.windows(16)
+        .any(|note| note.starts_with(&[4, 0, 0, 0]) && note[8..] == [4, 0, 0, 0, b'G', b'o', 0, 0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Linkage, find, is_go, linkage, read_head, warning};
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    #[test]
+    fn this_program_is_dynamic() {
+        let head = read_head(Path::new("/proc/self/exe")).unwrap();
+        assert_eq!(linkage(&head), Some(Linkage::Dynamic));
+        assert!(!is_go(&head));
+        assert_eq!(warning(OsStr::new("/proc/self/exe"), None), None);
+    }
+
+    #[test]
+    fn without_an_interpreter_it_is_static() {
+        let mut elf = vec![0; 64 + 56];
+        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        elf[32] = 64;
+        elf[54] = 56;
+        elf[56] = 1;
+        elf[64] = 1;
+        assert_eq!(linkage(&elf), Some(Linkage::Static));
+        elf[64] = 3;
+        assert_eq!(linkage(&elf), Some(Linkage::Dynamic));
+        assert_eq!(linkage(&elf[..64]), None);
+        assert_eq!(linkage(b"#!/bin/sh\necho hello, world"), None);
+        assert_eq!(linkage(b""), None);
+    }
+
+    #[test]
+    fn names_are_searched_and_paths_are_not() {
+        let sh = find(OsStr::new("sh"), Some(OsStr::new("/nonexistent:/bin")));
+        assert_eq!(sh.as_deref(), Some(Path::new("/bin/sh")));
+        assert_eq!(find(OsStr::new("nosuch"), Some(OsStr::new("/bin"))), None);
+        assert!(find(OsStr::new("./sh"), None).is_some());
+    }
+
+    #[test]
+    fn a_set_user_id_program_is_named() {
+        if nix::unistd::geteuid().is_root() {
+            // It keeps its user id, so nothing special happens to it.
+            return;
+        }
+        if Path::new("/usr/bin/passwd").exists() {
+            let line = warning(OsStr::new("/usr/bin/passwd"), None).unwrap();
+            assert!(line.contains("set-user-id"), "{line}");
+        }
+    }
+}
