@@ -235,7 +235,7 @@ fn why_won(winner: Match<'_>, first: Option<Match<'_>>) -> String {
             first.rule
         ),
         _ => format!(
-            "the most specific match among the first rules that match ({} rules)",
+            "it is the most specific of the {} rules that match, and no earlier layer has one",
             winner.layer
         ),
     }

@@ -18,7 +18,7 @@ const INPUT_MAX: usize = 1024;
 /// (localhost, test), RFC 6762 §3 (local) and its appendix G (the rest, `internal` reserved by
 /// ICANN since), RFC 8375 (home.arpa). A name of one label is local as well: it comes from
 /// /etc/hosts or a search domain.
-const LOCAL_ZONES: &[&str] = &[
+pub(crate) const LOCAL_ZONES: &[&str] = &[
     "localhost",
     "test",
     "local",
@@ -100,6 +100,18 @@ pub fn canonical_name(text: &str) -> Result<String, NameError> {
                 quoted(text)
             ),
             "the last part of a name is no number; write an address as four numbers such as 192.0.2.1",
+        ));
+    }
+    // Inside a name some labels do end in `-`; a top-level domain or a machine's own name does
+    // not, but the rest of a mistyped range does.
+    let last = name.rsplit('.').next().unwrap_or(name);
+    if last.starts_with('-') || last.ends_with('-') {
+        return Err(error(
+            format!(
+                "{} ends in a part that starts or ends with `-`",
+                quoted(text)
+            ),
+            "write a whole name such as example.com, or a range such as 10.0.0.5-10.0.0.50",
         ));
     }
     Ok(name.to_owned())

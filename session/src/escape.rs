@@ -51,6 +51,30 @@ pub fn escape(text: &str, max_chars: usize) -> String {
     escape_bytes(text.as_bytes(), max_chars)
 }
 
+/// Shortens text that is escaped already to at most `max_chars` characters; cuts no escape in two.
+#[must_use]
+pub fn clip(escaped: &str, max_chars: usize) -> String {
+    let mut out = Bounded::new(max_chars);
+    let mut rest = escaped;
+    while let Some(first) = rest.chars().next() {
+        let length = match rest.as_bytes() {
+            [b'\\', b'u', ..] => rest.find('}').map_or(rest.len(), |end| end + 1),
+            [b'\\', b'x', _, _, ..] => 4,
+            [b'\\', _, ..] => 2,
+            _ => first.len_utf8(),
+        };
+        // What is no escape of ours is cut between any two characters.
+        let Some((piece, after)) = rest.split_at_checked(length) else {
+            return escape(escaped, max_chars);
+        };
+        if !out.add(piece) {
+            break;
+        }
+        rest = after;
+    }
+    out.text
+}
+
 /// True where `text` could be shown as it is: [`escape`] would change nothing.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
@@ -232,6 +256,16 @@ mod tests {
         assert_eq!(escape(&"x".repeat(5_000_000), 10), "xxxxxxxxx…");
     }
 
+    #[test]
+    fn clipping_cuts_no_escape_and_changes_nothing_that_fits() {
+        assert_eq!(clip(r"ab\u{1b}cd", 100), r"ab\u{1b}cd");
+        assert_eq!(clip(r"ab\u{1b}cd", 7), "ab…");
+        assert_eq!(clip(r"ab\u{1b}cd", 9), "ab\\u{1b}…");
+        assert_eq!(clip(r"\xff\\", 5), "\\xff…");
+        assert_eq!(clip("日本語", 2), "日…");
+        assert_eq!(clip("x\\", 2), "x\\");
+    }
+
     /// True for what must never reach a terminal; written down apart from the code under test.
     fn hostile(c: char) -> bool {
         c.is_control()
@@ -294,6 +328,12 @@ mod tests {
                 prop_assert!(whole.chars().count() > max);
                 prop_assert!(whole.starts_with(shown.trim_end_matches(ELLIPSIS)));
             }
+        }
+
+        #[test]
+        fn clipping_is_escaping_with_a_smaller_limit(bytes in prop::collection::vec(any::<u8>(), 0..100), max in 0usize..120) {
+            let whole = escape_bytes(&bytes, usize::MAX);
+            prop_assert_eq!(clip(&whole, max), escape_bytes(&bytes, max));
         }
 
         #[test]

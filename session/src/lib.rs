@@ -20,6 +20,7 @@ pub mod log;
 pub mod names;
 pub mod paths;
 pub mod problem;
+pub mod render;
 pub mod rules_file;
 pub mod runtime_dir;
 pub mod verdict;

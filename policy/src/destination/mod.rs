@@ -3,6 +3,7 @@
 mod error;
 mod group;
 mod host;
+mod make;
 mod parse;
 mod ports;
 mod specificity;

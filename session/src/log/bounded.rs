@@ -33,6 +33,7 @@ impl Unlisted {
                 count,
                 ..
             } => self.denied += count,
+            Kind::Refused { .. } => self.denied += 1,
             _ => self.others += 1,
         }
     }
