@@ -249,7 +249,9 @@ impl AskServer {
             let _ = waker.wake();
         });
         match asked {
-            Asked::Decided(verdict, source) => self.say(token, verdict_reply(verdict, &source)),
+            Asked::Decided {
+                verdict, source, ..
+            } => self.say(token, verdict_reply(verdict, &source)),
             Asked::Held(id) => {
                 if let Some(caller) = self.callers.get_mut(&token) {
                     caller.held = Some(id);
@@ -265,7 +267,9 @@ impl AskServer {
                 .addresses()
                 .iter()
                 .map(|address| canonical(*address).0);
-            self.names.record(pid, &name, addresses);
+            if self.names.record(pid, &name, addresses) {
+                self.core.name_learned();
+            }
         }
     }
 

@@ -6,17 +6,20 @@
 //! block or call back.
 
 mod clients;
+mod tally;
 
 use crate::control::Outlet;
 use crate::control::protocol::Message;
 use crate::engine::{AskId, ClientId, Effect, Engine, Settings, Step, Totals};
-use crate::event::{self, Event, Kind};
+use crate::event::{self, Event, FlowLine, Kind};
 use crate::flow::Flow;
+use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Environment, Policy, Rule};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tally::{Kept, Tally};
 
 type Reply = Box<dyn FnOnce(Verdict, &Source) + Send>;
 /// Takes every event: the log, a counter.
@@ -40,9 +43,25 @@ pub trait SavedRules: Send + Sync {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
     /// It is decided.
-    Decided(Verdict, Source),
+    Decided {
+        /// Its verdict.
+        verdict: Verdict,
+        /// Why.
+        source: Source,
+        /// Present where the hook may keep the verdict.
+        keep: Option<Keep>,
+    },
     /// It waits; its verdict comes by the callback.
     Held(AskId),
+}
+
+/// Leave to settle equal calls by a verdict, without asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// As long as the shared page says this generation.
+    pub generation: u64,
+    /// Where in the shared page each use is counted.
+    pub counter: u32,
 }
 
 /// What a session starts with.
@@ -63,6 +82,8 @@ pub struct Config {
     pub client_expected_within: Option<Duration>,
     /// Who takes every event.
     pub sinks: Vec<Sink>,
+    /// Shared with the hooks, so that they may keep verdicts; without it they ask each time.
+    pub page: Option<SharedPage>,
 }
 
 /// A handle on the session; clones are the same session.
@@ -89,6 +110,11 @@ struct State {
     last_client: ClientId,
     last_event: u64,
     is_over: bool,
+    tally: Option<Tally>,
+    /// The engine's generation that kept verdicts are of.
+    generation: u64,
+    /// When counts are taken next.
+    next_taking: Option<Instant>,
 }
 
 struct Client {
@@ -125,6 +151,9 @@ impl Core {
                     last_client: 0,
                     last_event: 0,
                     is_over: false,
+                    tally: config.page.map(Tally::new),
+                    generation: 0,
+                    next_taking: None,
                 }),
                 changed: Condvar::new(),
             }),
@@ -142,8 +171,16 @@ impl Core {
         state.last_ask += 1;
         let ask = state.last_ask;
         let now = Instant::now();
-        let asked = match state.engine.ask(ask, flow, now, jiff::Timestamp::now()) {
-            Step::Decided(verdict, source) => Asked::Decided(verdict, source),
+        let wall = jiff::Timestamp::now();
+        let asked = match state.engine.ask(ask, flow.clone(), now, wall) {
+            Step::Decided(verdict, source) => {
+                let keep = state.keep(&flow, verdict, &source, now, wall);
+                Asked::Decided {
+                    verdict,
+                    source,
+                    keep,
+                }
+            }
             Step::Held => {
                 state.replies.insert(ask, Box::new(reply));
                 Asked::Held(ask)
@@ -156,7 +193,7 @@ impl Core {
     /// Counts and records a call that was refused before it could be put to the policy.
     pub fn record_refusal(&self, kind: Kind) {
         let mut state = self.lock();
-        state.engine.count_refusal();
+        state.engine.count(Verdict::Deny, 1);
         self.publish(&mut state, kind);
     }
 
@@ -178,10 +215,19 @@ impl Core {
         self.carry_out(&mut state, now);
     }
 
-    /// Calls so far.
+    /// Calls so far, those that hooks have settled by kept verdicts included.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.lock().engine.totals()
+        let mut state = self.lock();
+        self.take_counts(&mut state);
+        state.engine.totals()
+    }
+
+    /// A process has looked a name up that it had not before.
+    pub fn name_learned(&self) {
+        let mut state = self.lock();
+        state.engine.name_learned();
+        self.carry_out(&mut state, Instant::now());
     }
 
     /// Records something that the engine does not know of.
@@ -202,6 +248,7 @@ impl Core {
         let mut state = self.lock();
         state.engine.refuse_all(reason);
         self.carry_out(&mut state, Instant::now());
+        self.take_counts(&mut state);
         let totals = state.engine.totals();
         self.publish(
             &mut state,
@@ -226,9 +273,13 @@ impl Core {
         let mut state = self.lock();
         while !state.is_over {
             let now = Instant::now();
-            state = match state.engine.next_deadline() {
+            let next = state.engine.next_deadline().into_iter();
+            state = match next.chain(state.next_taking).min() {
                 Some(deadline) if deadline <= now => {
                     state.engine.tick(now);
+                    if state.next_taking.is_some_and(|at| at <= now) {
+                        self.take_counts(&mut state);
+                    }
                     self.carry_out(&mut state, now);
                     state
                 }
@@ -251,7 +302,33 @@ impl Core {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Records what hooks have settled by kept verdicts since the last time.
+    fn take_counts(&self, state: &mut State) {
+        let Some(tally) = &mut state.tally else {
+            return;
+        };
+        let counted = tally.take();
+        state.next_taking = tally.pause().map(|pause| Instant::now() + pause);
+        for (kept, count) in counted {
+            state.engine.count(kept.verdict, count);
+            let kind = Kind::Decided {
+                flow: kept.flow,
+                verdict: kept.verdict,
+                source: kept.source,
+                count,
+            };
+            self.publish(state, kind);
+        }
+    }
+
     fn carry_out(&self, state: &mut State, now: Instant) {
+        if state.generation != state.engine.generation() {
+            // Before anybody hears of the change: who then asks gets nothing old.
+            state.generation = state.engine.generation();
+            if let Some(tally) = &state.tally {
+                tally.page().bump();
+            }
+        }
         let effects = state.engine.take_effects();
         let mut shown = BTreeSet::new();
         for effect in effects {
@@ -313,6 +390,32 @@ impl Core {
 }
 
 impl State {
+    fn keep(
+        &mut self,
+        flow: &Flow,
+        verdict: Verdict,
+        source: &Source,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> Option<Keep> {
+        // The ask may itself have let an answer run out: its verdict is of the generation after.
+        let is_current = self.generation == self.engine.generation();
+        let tally = self.tally.as_mut()?;
+        if !is_current || !self.engine.may_be_kept(flow, source, wall) {
+            return None;
+        }
+        let counter = tally.counter(Kept {
+            flow: FlowLine::of(flow),
+            verdict,
+            source: source.clone(),
+        })?;
+        self.next_taking = tally.pause().map(|pause| now + pause);
+        Some(Keep {
+            generation: tally.page().generation()?,
+            counter,
+        })
+    }
+
     fn client_name(&self, client: ClientId) -> String {
         let client = self.clients.get(&client);
         client.map_or_else(|| "somebody".to_owned(), |client| client.name.clone())

@@ -1,6 +1,6 @@
 //! Events: the one source of `-v`, log, reports, monitor and history (docs/control.md).
 
-use crate::flow::Name;
+use crate::flow::{Flow, Name};
 use crate::verdict::{Source, Verdict};
 use hallpass_policy::Protocol;
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,7 @@ pub enum Kind {
 }
 
 /// A flow as events show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlowLine {
     /// Process id.
     pub pid: u32,
@@ -114,4 +114,19 @@ pub struct FlowLine {
     pub port: u16,
     /// Names, latest first.
     pub names: Vec<Name>,
+}
+
+impl FlowLine {
+    /// What events say of a flow.
+    #[must_use]
+    pub fn of(flow: &Flow) -> Self {
+        Self {
+            pid: flow.pid,
+            app: flow.app.identity().to_owned(),
+            proto: flow.protocol,
+            address: flow.address,
+            port: flow.port,
+            names: flow.names.clone(),
+        }
+    }
 }

@@ -28,8 +28,15 @@ struct LookUp {
 }
 
 impl NameTable {
-    /// `pid` looked `name` up (canonical form) and got `addresses` (canonical form).
-    pub fn record(&mut self, pid: u32, name: &str, addresses: impl IntoIterator<Item = IpAddr>) {
+    /// `pid` looked `name` up (canonical form) and got `addresses` (canonical form). True where
+    /// one of them did not have that name for it before.
+    pub fn record(
+        &mut self,
+        pid: u32,
+        name: &str,
+        addresses: impl IntoIterator<Item = IpAddr>,
+    ) -> bool {
+        let mut is_new = false;
         for address in addresses {
             if !self.by_address.contains_key(&address) {
                 if self.order.len() >= MAX_ADDRESSES
@@ -40,13 +47,16 @@ impl NameTable {
                 self.order.push_back(address);
             }
             let look_ups = self.by_address.entry(address).or_default();
+            let before = look_ups.len();
             look_ups.retain(|seen| seen.pid != pid || seen.name != name);
+            is_new |= look_ups.len() == before;
             look_ups.push_front(LookUp {
                 pid,
                 name: name.to_owned(),
             });
             look_ups.truncate(MAX_PER_ADDRESS);
         }
+        is_new
     }
 
     /// The names under which a process, given with its ancestors, looked an address up.

@@ -13,7 +13,7 @@ pub enum Verdict {
 }
 
 /// Why a call got its verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "from")]
 pub enum Source {
     /// A rule; `rule` is the rule in its one-line form, `layer` where it stands.

@@ -10,6 +10,7 @@
 mod address;
 mod bytes;
 mod error;
+mod page;
 mod reply;
 mod report;
 mod request;
@@ -19,6 +20,7 @@ mod variable;
 
 pub use address::{Address, Protocol};
 pub use error::DecodeError;
+pub use page::{COUNTERS, PAGE_LEN, Page};
 pub use reply::{REPLY_LEN, Reply};
 pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};
 pub use request::{Ask, Call, REQUEST_LEN, Refused, Request};

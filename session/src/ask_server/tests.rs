@@ -51,6 +51,7 @@ impl Served {
             sinks: vec![Box::new(move |event| {
                 sink.lock().unwrap().push(event.clone())
             })],
+            page: None,
         });
         core.subscribe(false, true, "test", Box::new(|_| true));
         let listener = UnixListener::bind(dir.join("ask")).unwrap();

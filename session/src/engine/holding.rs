@@ -3,10 +3,10 @@
 use super::question::{Key, Open};
 use super::{
     AskId, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING, MAX_WAITING_PER_APP,
-    Ruling, Step, Waiting, line,
+    Ruling, Step, Waiting,
 };
 use crate::control::protocol::QuestionId;
-use crate::event::Kind;
+use crate::event::{FlowLine, Kind};
 use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl Engine {
         let id = self.last_question;
         self.effects.push(Effect::Event(Kind::Asked {
             question: id,
-            flow: line(&flow),
+            flow: FlowLine::of(&flow),
             argv: flow.app.argv.clone(),
         }));
         self.by_key.insert(key.clone(), id);
@@ -164,12 +164,9 @@ impl Engine {
     }
 
     pub(super) fn decided(&mut self, flow: &Flow, verdict: Verdict, source: Source) -> Step {
-        match verdict {
-            Verdict::Allow => self.totals.allowed += 1,
-            Verdict::Deny => self.totals.denied += 1,
-        }
+        self.count(verdict, 1);
         self.effects.push(Effect::Event(Kind::Decided {
-            flow: line(flow),
+            flow: FlowLine::of(flow),
             verdict,
             source: source.clone(),
             count: 1,

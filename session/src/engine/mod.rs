@@ -17,10 +17,10 @@ mod tests;
 pub use offers::answer_rule;
 
 use crate::control::protocol::QuestionId;
-use crate::event::{FlowLine, Kind};
+use crate::event::Kind;
 use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
-use hallpass_policy::{Action, Endpoint, Environment, Layer, Policy, Query, Rule};
+use hallpass_policy::{Action, AppPattern, Endpoint, Environment, Layer, Policy, Query, Rule};
 use question::{Key, Open};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -84,7 +84,7 @@ pub enum Effect {
 /// What a call met at once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// It is decided.
+    /// It is decided. Whether the caller may keep the verdict, [`Engine::may_be_kept`] says.
     Decided(Verdict, Source),
     /// It waits.
     Held,
@@ -129,6 +129,21 @@ pub struct Engine {
     given: Vec<Given>,
     totals: Totals,
     effects: Vec<Effect>,
+    /// Counts changes after which an earlier verdict may be another.
+    generation: u64,
+    /// What the rules of now hang on, besides the address.
+    hangs_on: HangsOn,
+}
+
+/// What may change a verdict though no rule changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct HangsOn {
+    /// A process gets another parent, user or package without telling anybody.
+    subject: bool,
+    /// A rule ends by the wall clock.
+    date: bool,
+    /// A look-up gives an address a name.
+    names: bool,
 }
 
 /// What the policy, or the lack of one, says about a flow.
@@ -141,6 +156,7 @@ impl Engine {
     /// An engine with nothing waiting.
     #[must_use]
     pub fn new(settings: Settings, policy: Policy, environment: Environment) -> Self {
+        let hangs_on = HangsOn::of(&policy);
         Self {
             settings,
             policy,
@@ -154,6 +170,39 @@ impl Engine {
             given: Vec::new(),
             totals: Totals::default(),
             effects: Vec::new(),
+            generation: 0,
+            hangs_on,
+        }
+    }
+
+    /// Changes whenever an earlier verdict may no longer be the one that would be given now.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// True where a caller may settle equal calls by this verdict itself until the generation
+    /// changes: a rule or the default gave it, and it hangs on nothing but the address.
+    #[must_use]
+    pub fn may_be_kept(&self, flow: &Flow, source: &Source, wall: jiff::Timestamp) -> bool {
+        if self.hangs_on.subject || self.hangs_on.date || self.halted {
+            return false;
+        }
+        if !matches!(source, Source::Rule { .. } | Source::Default) {
+            return false;
+        }
+        let nameless = || Flow {
+            names: Vec::new(),
+            ..flow.clone()
+        };
+        flow.names.is_empty()
+            || matches!(self.rule_on(&nameless(), wall), Ruling::Settled(_, other) if other == *source)
+    }
+
+    /// A process has looked a name up that it had not before.
+    pub fn name_learned(&mut self) {
+        if self.hangs_on.names {
+            self.generation += 1;
         }
     }
 
@@ -186,9 +235,12 @@ impl Engine {
         }
     }
 
-    /// Counts a call that was refused before it could be put to the policy.
-    pub fn count_refusal(&mut self) {
-        self.totals.denied += 1;
+    /// Counts calls that got a verdict without being put to the engine.
+    pub fn count(&mut self, verdict: Verdict, count: u64) {
+        match verdict {
+            Verdict::Allow => self.totals.allowed += count,
+            Verdict::Deny => self.totals.denied += count,
+        }
     }
 
     /// The caller is gone, or is about to run a signal handler and `may_return`.
@@ -245,12 +297,14 @@ impl Engine {
         wall: jiff::Timestamp,
     ) {
         self.environment = environment;
+        self.generation += 1;
         self.decide_all_anew(now, wall);
     }
 
     /// Holds every call from now on, and asks nobody.
     pub fn halt(&mut self) {
         self.halted = true;
+        self.generation += 1;
         let open: Vec<QuestionId> = self.questions.keys().copied().collect();
         for id in open {
             self.close(id, None, None);
@@ -359,6 +413,24 @@ impl Engine {
     fn put_answers_in_force(&mut self) {
         let rules = self.given.iter().map(|given| given.rule.clone()).collect();
         self.policy.set_layer(Layer::Answer, rules);
+        self.hangs_on = HangsOn::of(&self.policy);
+        self.generation += 1;
+    }
+}
+
+impl HangsOn {
+    fn of(policy: &Policy) -> Self {
+        let mut all = Self::default();
+        let layers = [Layer::Answer, Layer::Flag, Layer::Policy, Layer::Saved];
+        for rule in layers.iter().flat_map(|layer| policy.rules(*layer)) {
+            all.subject |= matches!(
+                rule.app,
+                Some(AppPattern::Package(_) | AppPattern::Parent(_) | AppPattern::User(_))
+            );
+            all.date |= rule.until.is_some();
+            all.names |= rule.to.iter().any(|to| to.name().is_some());
+        }
+        all
     }
 }
 
@@ -371,16 +443,5 @@ fn query<'a>(flow: &'a Flow, names: &'a [&'a str]) -> Query<'a> {
             port: flow.port,
         },
         names,
-    }
-}
-
-fn line(flow: &Flow) -> FlowLine {
-    FlowLine {
-        pid: flow.pid,
-        app: flow.app.identity().to_owned(),
-        proto: flow.protocol,
-        address: flow.address,
-        port: flow.port,
-        names: flow.names.clone(),
     }
 }
