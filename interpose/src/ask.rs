@@ -2,6 +2,7 @@
 
 use crate::cancel::{self, Signalled};
 use crate::channel::{Channel, Failure};
+use crate::kept;
 use crate::settings;
 use crate::signals::{Blocked, Due};
 use hallpass_wire::{Ask, NameReport, REQUEST_LEN, Refused, Reply};
@@ -33,10 +34,17 @@ pub(crate) enum Refusal {
 /// Asks about a call and waits as long as it takes. `always_interrupted` is for a socket with a
 /// send timeout, whose calls no signal handler restarts (signal(7)).
 pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer {
+    if let Some(allow) = kept::verdict(&ask) {
+        return answer(allow);
+    }
     loop {
         match exchange(&ask.encode(), false) {
-            Ok(Reply::Verdict { allow: true, .. }) => return Answer::Allow,
-            Ok(Reply::Verdict { allow: false, .. }) => return Answer::Deny(Refusal::Verdict),
+            Ok(Reply::Verdict { allow, keep, .. }) => {
+                if let Some(keep) = keep {
+                    kept::keep(&ask, allow, keep);
+                }
+                return answer(allow);
+            }
             Ok(Reply::Held | Reply::Noted) | Err(Failure::BadFrame) => {
                 return Answer::Deny(Refusal::BadFrame);
             }
@@ -51,6 +59,14 @@ pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer
                 ask.resumed = true;
             }
         }
+    }
+}
+
+fn answer(allow: bool) -> Answer {
+    if allow {
+        Answer::Allow
+    } else {
+        Answer::Deny(Refusal::Verdict)
     }
 }
 

@@ -20,6 +20,7 @@ mod cancel;
 mod channel;
 mod errno;
 mod gate;
+mod kept;
 mod lookups;
 mod memory;
 mod messages;

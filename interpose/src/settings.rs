@@ -1,5 +1,6 @@
 //! Which session we belong to: read once from the environment, kept for good.
 
+use crate::sys::PATH_LEN;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use hallpass_wire::{MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable};
@@ -40,10 +41,29 @@ pub(crate) fn session() -> Option<SessionName> {
 
 /// The path of the session's ask socket and its length, where the session has named a directory.
 pub(crate) fn ask_path(sun_path: &mut [u8; SUN_PATH_LEN]) -> Option<usize> {
+    let mut dir = [0; DIR_WORDS * 8];
+    hallpass_wire::path_ask_name(directory(&mut dir)?, sun_path)
+}
+
+/// The path of the session's shared page, ended by a zero.
+pub(crate) fn page_path(path: &mut [u8; PATH_LEN]) -> Option<()> {
+    let mut dir = [0; DIR_WORDS * 8];
+    let dir = directory(&mut dir)?;
+    let whole = dir.iter().chain(b"/page\0");
+    if path.len() < dir.len().saturating_add(6) {
+        return None;
+    }
+    for (to, from) in path.iter_mut().zip(whole) {
+        *to = *from;
+    }
+    Some(())
+}
+
+/// The directory that the session has named, if it has.
+fn directory(dir: &mut [u8; DIR_WORDS * 8]) -> Option<&[u8]> {
     if STATE.load(Ordering::Acquire) != ASK_WITH_DIR {
         return None;
     }
-    let mut dir = [0_u8; DIR_WORDS * 8];
     for (bytes, word) in dir.chunks_exact_mut(8).zip(&DIR) {
         for (to, from) in bytes
             .iter_mut()
@@ -52,8 +72,7 @@ pub(crate) fn ask_path(sun_path: &mut [u8; SUN_PATH_LEN]) -> Option<usize> {
             *to = from;
         }
     }
-    let dir = dir.get(..usize::from(DIR_LEN.load(Ordering::Relaxed)))?;
-    hallpass_wire::path_ask_name(dir, sun_path)
+    dir.get(..usize::from(DIR_LEN.load(Ordering::Relaxed)))
 }
 
 fn read() {

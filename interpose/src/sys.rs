@@ -7,6 +7,7 @@
 use core::arch::asm;
 use core::ffi::{c_int, c_long};
 use core::mem::size_of;
+use hallpass_wire::{PAGE_LEN, Page};
 use libc::{pollfd, timespec};
 
 /// An `E*` number of errno(3).
@@ -351,4 +352,45 @@ pub(crate) fn read_link(path: &core::ffi::CStr, into: &mut [u8]) -> Result<usize
     ];
     // SAFETY: a string that ends with a zero, a slice to write to.
     unsafe { syscall(libc::SYS_readlinkat, args) }
+}
+
+/// Room for the longest path that is opened here, its zero included.
+pub(crate) const PATH_LEN: usize = hallpass_wire::MAX_DIR + 8;
+
+/// Maps the session's shared page, for good. None where there is none, or not one of full length:
+/// a shorter file would be SIGBUS in the program.
+pub(crate) fn map_page(path: &[u8; PATH_LEN]) -> Option<*mut Page> {
+    let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    let at = path.as_ptr() as usize;
+    let fd = new_fd(
+        libc::SYS_openat,
+        [libc::AT_FDCWD as usize, at, flags as usize, 0, 0, 0],
+    )
+    .ok()?;
+    let args = [fd.0 as usize, 0, libc::SEEK_END as usize, 0, 0, 0];
+    // SAFETY: no pointers.
+    if unsafe { syscall(libc::SYS_lseek, args) } != Ok(PAGE_LEN) {
+        return None;
+    }
+    map(PAGE_LEN, libc::MAP_SHARED, fd.0).map(|at| at as *mut Page)
+}
+
+/// A zeroed private mapping that is zeroed again in a child made by fork(2).
+pub(crate) fn private_page(len: usize) -> Option<*mut u8> {
+    let at = map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
+    // SAFETY: the mapping is ours and new.
+    let wiped = unsafe {
+        syscall(
+            libc::SYS_madvise,
+            [at, len, libc::MADV_WIPEONFORK as usize, 0, 0, 0],
+        )
+    };
+    wiped.ok().map(|_| at as *mut u8)
+}
+
+fn map(len: usize, flags: c_int, fd: c_int) -> Option<usize> {
+    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
+    let args = [0, len, protection, flags as usize, fd as usize, 0];
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    unsafe { syscall(libc::SYS_mmap, args) }.ok()
 }

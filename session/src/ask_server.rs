@@ -250,8 +250,16 @@ impl AskServer {
         });
         match asked {
             Asked::Decided {
-                verdict, source, ..
-            } => self.say(token, verdict_reply(verdict, &source)),
+                verdict,
+                source,
+                keep,
+            } => {
+                let mut reply = verdict_reply(verdict, &source);
+                if let Reply::Verdict { keep: kept, .. } = &mut reply {
+                    *kept = keep;
+                }
+                self.say(token, reply);
+            }
             Asked::Held(id) => {
                 if let Some(caller) = self.callers.get_mut(&token) {
                     caller.held = Some(id);
@@ -352,6 +360,7 @@ fn verdict_reply(verdict: Verdict, source: &Source) -> Reply {
     Reply::Verdict {
         allow: verdict == Verdict::Allow,
         reason: source.number(),
+        keep: None,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::flow::Flow;
 use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Environment, Policy, Rule};
+use hallpass_wire::Keep;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,15 +54,6 @@ pub enum Asked {
     },
     /// It waits; its verdict comes by the callback.
     Held(AskId),
-}
-
-/// Leave to settle equal calls by a verdict, without asking again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
-    /// As long as the shared page says this generation.
-    pub generation: u64,
-    /// Where in the shared page each use is counted.
-    pub counter: u32,
 }
 
 /// What a session starts with.

@@ -23,7 +23,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    pub(crate) fn number(self) -> u8 {
+    /// Its number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
         match self {
             Self::Tcp => 1,
             Self::Udp => 2,

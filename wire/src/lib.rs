@@ -21,7 +21,7 @@ mod variable;
 pub use address::{Address, Protocol};
 pub use error::DecodeError;
 pub use page::{COUNTERS, PAGE_LEN, Page};
-pub use reply::{REPLY_LEN, Reply};
+pub use reply::{Keep, REPLY_LEN, Reply};
 pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};
 pub use request::{Ask, Call, REQUEST_LEN, Refused, Request};
 pub use session_name::{SUN_PATH_LEN, SessionName, abstract_ask_name, path_ask_name};

@@ -4,7 +4,7 @@ use crate::bytes::{Reader, Writer};
 use crate::{DecodeError, VERSION};
 
 /// Bytes of a reply frame.
-pub const REPLY_LEN: usize = 16;
+pub const REPLY_LEN: usize = 24;
 
 const MAGIC: [u8; 4] = *b"hpRP";
 const HELD: u8 = 1;
@@ -24,7 +24,18 @@ pub enum Reply {
         allow: bool,
         /// Why, as a number that the session chooses. The hook does not look at it.
         reason: u8,
+        /// Leave to settle equal calls alike without asking; none where each has to be asked.
+        keep: Option<Keep>,
     },
+}
+
+/// Until when a verdict may be used again, and where each use is counted ([`crate::Page`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// The verdict holds while the shared page shows this generation; never 0.
+    pub generation: u64,
+    /// Index of the counter.
+    pub counter: u32,
 }
 
 impl Reply {
@@ -38,7 +49,23 @@ impl Reply {
         match *self {
             Self::Held => writer.put([HELD]),
             Self::Noted => writer.put([NOTED]),
-            Self::Verdict { allow, reason } => writer.put([VERDICT, u8::from(allow), reason]),
+            Self::Verdict {
+                allow,
+                reason,
+                keep,
+            } => {
+                writer.put([VERDICT, u8::from(allow), reason, 0, 0, 0]);
+                // Generation 0 says that the verdict must not be kept.
+                let Keep {
+                    generation,
+                    counter,
+                } = keep.unwrap_or(Keep {
+                    generation: 0,
+                    counter: 0,
+                });
+                writer.put(counter.to_le_bytes());
+                writer.put(generation.to_le_bytes());
+            }
         }
         frame
     }
@@ -65,9 +92,22 @@ impl Reply {
                     1 => true,
                     _ => return Err(DecodeError::Field("allow")),
                 };
+                let reason = reader.u8()?;
+                reader.zeros::<3>()?;
+                let counter = u32::from_le_bytes(reader.take()?);
+                let generation = u64::from_le_bytes(reader.take()?);
+                let keep = match generation {
+                    0 if counter != 0 => return Err(DecodeError::Field("counter")),
+                    0 => None,
+                    _ => Some(Keep {
+                        generation,
+                        counter,
+                    }),
+                };
                 Self::Verdict {
                     allow,
-                    reason: reader.u8()?,
+                    reason,
+                    keep,
                 }
             }
             kind => return Err(DecodeError::Kind(kind)),

@@ -1,7 +1,7 @@
 //! The bytes of every kind of frame. A change here is a new `VERSION` (docs/wire.md).
 
 use hallpass_wire::{
-    Address, Ask, Call, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request,
+    Address, Ask, Call, Keep, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request,
 };
 
 /// A request frame from its first bytes; the rest is zero.
@@ -121,21 +121,32 @@ fn names() {
 #[test]
 fn replies() {
     let frames: [(Reply, &[u8; REPLY_LEN]); 4] = [
-        (Reply::Held, b"hpRP\x01\0\x01\0\0\0\0\0\0\0\0\0"),
-        (Reply::Noted, b"hpRP\x01\0\x02\0\0\0\0\0\0\0\0\0"),
+        (
+            Reply::Held,
+            b"hpRP\x01\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ),
+        (
+            Reply::Noted,
+            b"hpRP\x01\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ),
         (
             Reply::Verdict {
                 allow: false,
                 reason: 9,
+                keep: None,
             },
-            b"hpRP\x01\0\x03\0\x09\0\0\0\0\0\0\0",
+            b"hpRP\x01\0\x03\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Verdict {
                 allow: true,
                 reason: 0,
+                keep: Some(Keep {
+                    generation: 0x0102_0304_0506_0708,
+                    counter: 0x0a0b_0c0d,
+                }),
             },
-            b"hpRP\x01\0\x03\x01\0\0\0\0\0\0\0\0",
+            b"hpRP\x01\0\x03\x01\0\0\0\0\x0d\x0c\x0b\x0a\x08\x07\x06\x05\x04\x03\x02\x01",
         ),
     ];
     for (reply, bytes) in frames {

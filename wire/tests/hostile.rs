@@ -137,6 +137,7 @@ fn replies() {
     let verdict = Reply::Verdict {
         allow: true,
         reason: 1,
+        keep: None,
     }
     .encode();
     let spoilt = |at: usize, byte: u8| {
@@ -148,8 +149,12 @@ fn replies() {
     assert_eq!(spoilt(4, 0), DecodeError::Version(0));
     assert_eq!(spoilt(6, 4), DecodeError::Kind(4));
     assert_eq!(spoilt(7, 2), DecodeError::Field("allow"));
-    for at in 9..REPLY_LEN {
+    for at in 9..12 {
         assert_eq!(spoilt(at, 1), DecodeError::Padding, "byte {at}");
+    }
+    // A counter without a generation: leave to keep the verdict for ever, or none?
+    for at in 12..16 {
+        assert_eq!(spoilt(at, 1), DecodeError::Field("counter"), "byte {at}");
     }
     // A keep-alive that says "allow" is no keep-alive.
     assert_eq!(spoilt(6, 1), DecodeError::Padding);

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "strategies of tests")]
 
 use hallpass_wire::{
-    Address, Ask, Call, MAX_ADDRESSES, MAX_VARIABLE, NameReport, Protocol, REPLY_LEN, REQUEST_LEN,
-    Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable, abstract_ask_name,
+    Address, Ask, Call, Keep, MAX_ADDRESSES, MAX_VARIABLE, NameReport, Protocol, REPLY_LEN,
+    REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable, abstract_ask_name,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -69,8 +69,20 @@ fn reply() -> impl Strategy<Value = Reply> {
     prop_oneof![
         Just(Reply::Held),
         Just(Reply::Noted),
-        (any::<bool>(), any::<u8>()).prop_map(|(allow, reason)| Reply::Verdict { allow, reason })
+        (any::<bool>(), any::<u8>(), keep()).prop_map(|(allow, reason, keep)| Reply::Verdict {
+            allow,
+            reason,
+            keep,
+        })
     ]
+}
+
+fn keep() -> impl Strategy<Value = Option<Keep>> {
+    let keep = (1..=u64::MAX, any::<u32>()).prop_map(|(generation, counter)| Keep {
+        generation,
+        counter,
+    });
+    prop::option::of(keep)
 }
 
 fn session() -> impl Strategy<Value = SessionName> {
