@@ -18,7 +18,7 @@ fn both_ways(request: &Request, bytes: &[u8; REQUEST_LEN]) {
 
 #[test]
 fn lengths() {
-    assert_eq!((REQUEST_LEN, REPLY_LEN), (1040, 16));
+    assert_eq!((REQUEST_LEN, REPLY_LEN), (1040, 24));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use hallpass_session::environment;
 use hallpass_session::escape::escape_bytes;
 use hallpass_session::event::{Event, Kind};
 use hallpass_session::log::{Log, LogWriter};
+use hallpass_session::page::SharedPage;
 use hallpass_session::paths;
 use hallpass_session::runtime_dir::{self, RuntimeDir};
 use hallpass_session::verdict::Fallback;
@@ -130,6 +131,9 @@ impl Bound {
         // The log is needed to make the engine, which the log's complaint is recorded by.
         let late_core: Arc<OnceLock<Core>> = Arc::default();
         let (sinks, log) = start_log(&name, &late_core);
+        // This thread, the session's first, lives as long as the session. A run without the page
+        // is slower, not weaker.
+        let page = SharedPage::create(self.dir.path()).ok();
         let core = Core::new(Config {
             session: name.clone(),
             command: argv
@@ -142,6 +146,7 @@ impl Bound {
             ask_timeout: self.plan.ask_timeout,
             client_expected_within: self.plan.front_asks.then_some(FRONT_EXPECTED),
             sinks,
+            page,
         });
         // Only set here, so it cannot have been set before.
         let _ = late_core.set(core.clone());
