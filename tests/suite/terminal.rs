@@ -273,6 +273,32 @@ fn a_question_while_we_are_a_background_job_waits_for_the_foreground() {
 }
 
 #[test]
+fn ctrl_c_reaches_the_command_once() {
+    if missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--default", "allow"],
+        &[
+            "python3",
+            "-uc",
+            "import signal, time\n\
+             signal.signal(signal.SIGINT, lambda *_: print('interrupted'))\n\
+             print('ready')\n\
+             end = time.time() + 1\n\
+             while time.time() < end: time.sleep(0.05)\n\
+             print('done')",
+        ],
+    ));
+    terminal.expect("ready\n");
+    terminal.send("\u{3}");
+    let between = terminal.expect("done");
+    assert_eq!(between.matches("interrupted").count(), 1, "{between}");
+    assert_eq!(terminal.wait().code(), Some(0));
+}
+
+#[test]
 fn ctrl_backslash_reaches_the_command() {
     let dir = Dir::new();
     let mut terminal = Terminal::spawn(dir.run(

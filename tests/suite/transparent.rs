@@ -168,34 +168,6 @@ fn sigterm_ends_a_command_that_does_not_catch_it_and_us_alike() {
 }
 
 #[test]
-fn ctrl_c_reaches_the_command_once() {
-    let dir = Dir::new();
-    let running = dir
-        .run(
-            &["--default", "allow"],
-            &[
-                "python3",
-                "-uc",
-                "import signal, time\n\
-                 signal.signal(signal.SIGINT, lambda *_: print('interrupted'))\n\
-                 print('ready')\n\
-                 end = time.time() + 1\n\
-                 while time.time() < end: time.sleep(0.05)",
-            ],
-        )
-        .spawn();
-    running.expect_stdout("ready");
-    // As the terminal does it: to the whole foreground group, front and command alike.
-    running.signal_group(Signal::SIGINT);
-    let outcome = running.finish().ok();
-    assert_eq!(
-        outcome.stdout.matches("interrupted").count(),
-        1,
-        "{outcome}"
-    );
-}
-
-#[test]
 fn sigkill_for_us_takes_the_command_along() {
     let dir = Dir::new();
     let mut running = dir
