@@ -87,7 +87,7 @@ fn a_bad_value_is_125_and_names_flag_value_and_remedy() {
     };
     bad(&["--default", "maybe"], "--default");
     bad(&["--ask-timeout", "soon"], "--ask-timeout");
-    bad(&["--timeout", "-3"], "--timeout");
+    bad(&["--timeout=-3"], "--timeout");
     bad(&["--fail-on-block=300"], "--fail-on-block");
     bad(&["--prompt", "telepathy"], "--prompt");
     bad(&["--allow", "exa mple.com"], "exa mple.com");

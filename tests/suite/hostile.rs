@@ -26,26 +26,39 @@ fn still_decides(dir: &Dir, server: &Http, running: Running) {
 }
 
 #[test]
-fn control_lines_that_are_not_json_get_an_error_and_the_next_is_read() {
+fn control_lines_that_are_no_requests_are_told_what_is_wrong() {
     let (dir, server) = (Dir::new(), Http::v4());
     let running = waiting_session(&dir, &server, &["--default", "allow"]);
+    // What is no object may be the start of anything: the client is told, and hung up on.
     for line in [
         "not json\n",
         "{\n",
         "[]\n",
-        "{\"id\": 1}\n",
-        "{\"id\": 1, \"do\": \"no-such-thing\"}\n",
-        "{\"id\": -1, \"do\": \"pending\"}\n",
         "\u{feff}\u{202e}\n",
+        "\0\n",
+        "\n\n\n",
     ] {
         let mut control = Control::connect(&dir);
         assert!(control.send_raw(line.as_bytes()));
-        let reply = control.line();
-        if let Some(reply) = reply {
-            assert!(reply.get("error").is_some(), "{line:?} → {reply}");
-            let reply = control.request(json!({"do": "pending"}));
-            assert!(reply.get("pending").is_some(), "{reply}");
-        }
+        let reply = control.line().expect("hung up without a word");
+        assert!(reply.get("error").is_some(), "{line:?} → {reply}");
+        assert_eq!(control.line(), None, "{line:?}");
+    }
+    // An object that is no request is told what is wrong with it, and the next one is read.
+    for line in [
+        "{\"id\": 1}\n",
+        "{\"id\": 1, \"do\": \"no-such-thing\"}\n",
+        "{\"id\": -1, \"do\": \"pending\"}\n",
+        "{\"id\": 1, \"do\": \"pending\", \"more\": 1}\n",
+        "{\"id\": 1, \"do\": \"answer\", \"question\": 99, \"verdict\": \"allow\"}\n",
+        "{\"id\": 1, \"do\": \"answer\", \"question\": 1, \"verdict\": \"perhaps\"}\n",
+    ] {
+        let mut control = Control::connect(&dir);
+        assert!(control.send_raw(line.as_bytes()));
+        let reply = control.line().expect("hung up without a word");
+        assert!(reply.get("error").is_some(), "{line:?} → {reply}");
+        let reply = control.request(json!({"do": "pending"}));
+        assert!(reply.get("pending").is_some(), "{line:?} → {reply}");
     }
     let mut control = Control::connect(&dir);
     assert!(control.send_raw(b"\xff\xfe\x00\n"));
@@ -191,7 +204,7 @@ try:
     got = s.recv(65536)
 except OSError as e:
     got = b''
-print('let in' if b'session' in got else 'kept out')
+print('let in' if b'"hello"' in got else 'kept out')
 "#,
     );
     dir.run(&["--default", "allow"], &["python3", &script])

@@ -126,7 +126,8 @@ impl Pipe {
     }
 }
 
-/// A command that runs. Killed with its process group when the case is over.
+/// A command that runs. Killed with its process group where a case ends before it; what it leaves
+/// in the background when it has ended is the case's own business.
 pub(crate) struct Running {
     words: String,
     child: Child,
@@ -230,9 +231,11 @@ impl Drop for Running {
         if thread::panicking() {
             eprintln!("{}", self.describe());
         }
-        // The group's members can only be ours: it was made by setsid.
-        let _ = killpg(Pid::from_raw(self.pid()), Signal::SIGKILL);
-        let _ = self.child.wait();
+        if self.is_running() {
+            // The group's members can only be ours: it was made by setsid.
+            let _ = killpg(Pid::from_raw(self.pid()), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
