@@ -74,8 +74,15 @@ pub(crate) fn permit(
     len: socklen_t,
     flags: c_int,
 ) -> Result<Permit, Errno> {
-    // In the kernel's order: the descriptor first, then the address.
-    let socket = socket(fd)?;
+    // In the kernel's order: the descriptor, then the address; but connect(2) copies the address
+    // before it looks whether the descriptor is a socket.
+    let socket = match socket(fd) {
+        Ok(socket) => socket,
+        Err(libc::ENOTSOCK) if call == Call::Connect => {
+            return Err(Copied::new(address, len).err().unwrap_or(libc::ENOTSOCK));
+        }
+        Err(errno) => return Err(errno),
+    };
     if let Some(Path::Pass(bypass)) = socket.without_address() {
         return Ok(Permit::Unchanged(bypass));
     }

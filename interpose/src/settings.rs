@@ -76,7 +76,11 @@ fn directory(dir: &mut [u8; DIR_WORDS * 8]) -> Option<&[u8]> {
 }
 
 fn read() {
-    let state = match variable().and_then(|value| Variable::parse(value).ok()) {
+    // Before the C library has set it up there is nothing to remember.
+    let Some(environment) = environment() else {
+        return;
+    };
+    let state = match variable(environment).and_then(|value| Variable::parse(value).ok()) {
         // The guard is not built yet, so a variable that promises one is not of our making.
         None | Some(Variable { guard: true, .. }) => NONE,
         Some(Variable { session, dir, .. }) => {
@@ -105,17 +109,18 @@ fn store_dir(dir: &[u8]) {
     DIR_LEN.store(u8::try_from(dir.len()).unwrap_or(0), Ordering::Relaxed);
 }
 
-/// The variable's value in the environment; longer ones are cut, and then not parsed.
-fn variable() -> Option<&'static [u8]> {
+/// environ(7), if it is there yet: an executable's .preinit_array runs before it is.
+fn environment() -> Option<*const *const c_char> {
     unsafe extern "C" {
-        // environ(7)
         static environ: *const *const c_char;
     }
-    // SAFETY: a variable of the C library; read before main, or by a constructor that runs before ours.
-    let mut entry = unsafe { environ };
-    if entry.is_null() {
-        return None;
-    }
+    // SAFETY: a variable of the C library; read before main, where nobody changes it.
+    let environment = unsafe { environ };
+    (!environment.is_null()).then_some(environment)
+}
+
+/// The variable's value in the environment; a longer one is cut, and then not parsed.
+fn variable(mut entry: *const *const c_char) -> Option<&'static [u8]> {
     loop {
         // SAFETY: the array ends with a null pointer, and we have not passed it.
         let text = unsafe { entry.read() };

@@ -322,8 +322,9 @@ pub(crate) fn signal_action(signal: u32) -> Option<(usize, usize)> {
 /// Whether the eight bytes at a multiple of eight can be read.
 ///
 /// rt_sigprocmask copies the set before it looks at `how`: EFAULT if it cannot, else EINVAL for a
-/// `how` that does not exist.
+/// `how` that does not exist. A null set is none at all, so the word beside it stands for it.
 pub(crate) fn is_readable(word: usize) -> bool {
+    let word = if word == 0 { size_of::<u64>() } else { word };
     let args = [usize::MAX, word, 0, size_of::<u64>(), 0, 0];
     // SAFETY: the kernel checks the address, and changes nothing for an unknown `how`.
     let probed = unsafe { syscall(libc::SYS_rt_sigprocmask, args) };

@@ -1,0 +1,214 @@
+//! Sessions that are gone, silent, wrong or talk nonsense: refused, in time, never passed.
+
+use crate::fixture::{Fixture, Run, tcp};
+use crate::session::{Session, Step, abstract_listener, allow, held, held_for_good, new_name};
+use hallpass_wire::Reply;
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+#[track_caller]
+fn refused(session: &Session) -> Run {
+    let (listener, port) = tcp();
+    let run = Fixture::new("connect").arg(port).hooked(session);
+    assert_eq!(
+        run.lines(),
+        ["connect: -1 ECONNREFUSED", "fds: 4 open, next 4"]
+    );
+    assert_not_reached(&listener);
+    run
+}
+
+#[track_caller]
+fn assert_not_reached(listener: &TcpListener) {
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn nobody_listens() {
+    let mut session = Session::allowing();
+    session.name = new_name(std::process::id());
+    refused(&session);
+    session.dir = Some("/nonexistent".into());
+    refused(&session);
+}
+
+#[test]
+fn somebody_else_listens() {
+    let name = new_name(1);
+    let session = Session::listen(name, abstract_listener(name), |_, _| allow());
+    refused(&session);
+    assert!(session.seen().is_empty(), "not even asked");
+}
+
+#[test]
+fn nonsense() {
+    let verdict = Reply::Verdict {
+        allow: true,
+        reason: 0,
+    }
+    .encode()
+    .to_vec();
+    let with = |at: usize, byte: u8| {
+        let mut bytes = verdict.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    let noted = Reply::Noted.encode().to_vec();
+    for bytes in [
+        vec![0; 16],
+        vec![0xff; 4096],
+        with(0, b'H'),
+        with(4, 2),
+        with(6, 9),
+        with(7, 2),
+        with(15, 1),
+        noted,
+        verdict[..15].to_vec(),
+        Vec::new(),
+    ] {
+        let script = bytes.clone();
+        refused(&Session::new(move |_, _| vec![Step::Bytes(script.clone())]));
+    }
+}
+
+#[test]
+fn a_verdict_in_pieces_is_one_all_the_same() {
+    let verdict = Reply::Verdict {
+        allow: true,
+        reason: 0,
+    }
+    .encode();
+    let (_listener, port) = tcp();
+    let session = Session::new(move |_, _| {
+        let piece = |bytes: &[u8]| {
+            [
+                Step::Bytes(bytes.to_vec()),
+                Step::Pause(Duration::from_millis(50)),
+            ]
+        };
+        verdict.chunks(5).flat_map(piece).collect()
+    });
+    let run = Fixture::new("connect").arg(port).hooked(&session);
+    assert_eq!(run.lines()[0], "connect: 0 untouched");
+}
+
+#[test]
+fn the_session_ends_while_it_holds() {
+    let run = refused(&Session::new(|_, _| held(3, Vec::new())));
+    assert!(run.took < Duration::from_secs(2));
+}
+
+#[test]
+fn silence_from_the_first_moment() {
+    let run = refused(&Session::new(|_, _| vec![Step::Silence]));
+    assert!(run.took > Duration::from_secs(4) && run.took < Duration::from_secs(6));
+}
+
+#[test]
+fn silence_after_keep_alives() {
+    let silence = || held(12, vec![Step::Silence]);
+    let run = refused(&Session::new(move |_, _| silence()));
+    // The last keep-alive comes after one second.
+    assert!(run.took > Duration::from_secs(5) && run.took < Duration::from_secs(7));
+}
+
+#[test]
+fn keep_alives_hold_for_longer_than_silence_would() {
+    let (_listener, port) = tcp();
+    let run = Fixture::new("connect")
+        .arg(port)
+        .hooked(&Session::new(|_, _| held(70, allow())));
+    assert_eq!(run.lines()[0], "connect: 0 untouched");
+}
+
+#[test]
+fn a_stopped_program_is_not_refused_for_it() {
+    let (_listener, port) = tcp();
+    // Keep-alives end while the program is stopped, and come again later.
+    let session = Session::new(|ask, _| {
+        if ask.resumed {
+            return allow();
+        }
+        let mut steps = held(10, vec![Step::Pause(Duration::from_secs(7))]);
+        steps.extend(held(10, allow()));
+        steps
+    });
+    let mut child = Fixture::new("connect")
+        .arg(port)
+        .hooked_command(&session)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill("STOP", &child);
+    std::thread::sleep(Duration::from_millis(6500));
+    kill("CONT", &child);
+    let start = Instant::now();
+    let output = child.wait_with_output_checked();
+    assert_eq!(output.lines().next(), Some("connect: 0 untouched"));
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn a_stopped_program_wakes_to_an_answer() {
+    let (_listener, port) = tcp();
+    let session = Session::new(|_, _| held(12, allow()));
+    let mut child = Fixture::new("connect")
+        .arg(port)
+        .hooked_command(&session)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill("STOP", &child);
+    // The session has answered and closed long ago.
+    std::thread::sleep(Duration::from_millis(7000));
+    kill("CONT", &child);
+    assert_eq!(
+        child.wait_with_output_checked().lines().next(),
+        Some("connect: 0 untouched")
+    );
+}
+
+#[test]
+fn a_killed_program_withdraws_its_ask() {
+    let (_listener, port) = tcp();
+    let session = Session::new(|_, _| held_for_good());
+    let mut child = Fixture::new("connect")
+        .arg(port)
+        .hooked_command(&session)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill("KILL", &child);
+    child.wait().unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(session.seen()[0].withdrawn);
+}
+
+fn kill(signal: &str, child: &Child) {
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(child.id().to_string())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+trait Checked {
+    fn wait_with_output_checked(&mut self) -> String;
+}
+
+impl Checked for Child {
+    fn wait_with_output_checked(&mut self) -> String {
+        use std::io::Read;
+        let mut text = String::new();
+        self.stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert!(self.wait().unwrap().success());
+        text
+    }
+}

@@ -1,0 +1,19 @@
+//! The hook by itself: C fixtures under it, and a session that answers by script.
+//!
+//! Every fixture that can runs bare as well, and must print the same wherever calls are allowed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where it fails"
+)]
+
+mod fixture;
+mod session;
+
+mod exports;
+mod hostile;
+mod names;
+mod places;
+mod refusals;
+mod same;
+mod signals;
