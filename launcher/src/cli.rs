@@ -1,7 +1,17 @@
 //! The command line, defined once: parsing, `--help` and completions come from here.
 
+use crate::commands::{
+    answer::AnswerArgs,
+    check::CheckArgs,
+    end,
+    events::EventsArgs,
+    explain::ExplainArgs,
+    halt::{HaltArgs, ReleaseArgs},
+    pending::PendingArgs,
+    rules::RulesArgs,
+};
 use crate::exit::Exit;
-use crate::run;
+use crate::{commands, run};
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -25,6 +35,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::args::RunArgs),
+    Pending(PendingArgs),
+    Answer(AnswerArgs),
+    Events(EventsArgs),
+    Halt(HaltArgs),
+    Release(ReleaseArgs),
+    Rules(RulesArgs),
+    Explain(ExplainArgs),
+    Check(CheckArgs),
 }
 
 /// Parses the command line, does what it says, and tells the status to end with.
@@ -35,6 +53,14 @@ pub(crate) fn main() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => run::main(&args),
+        Command::Pending(args) => end(commands::pending::run(&args)),
+        Command::Answer(args) => end(commands::answer::run(&args)),
+        Command::Events(args) => end(commands::events::run(&args)),
+        Command::Halt(args) => end(commands::halt::halt(&args)),
+        Command::Release(args) => end(commands::halt::release(&args)),
+        Command::Rules(args) => end(commands::rules::run(&args)),
+        Command::Explain(args) => end(commands::explain::run(&args)),
+        Command::Check(args) => end(commands::check::run(&args)),
     }
 }
 

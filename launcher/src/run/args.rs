@@ -13,32 +13,9 @@ use std::time::Duration;
 /// started, 127 it was not found.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// Allow connections to this destination: an address, range, name, `*.name`, `@lan`,
-    /// `@internet`, `@any` …, then `:port` and `/tcp` if need be. May be repeated.
-    #[arg(long, value_name = "DEST")]
-    pub(crate) allow: Vec<String>,
-
-    /// Refuse connections to this destination. May be repeated.
-    #[arg(long, value_name = "DEST")]
-    pub(crate) deny: Vec<String>,
-
-    /// Ask about connections to this destination. May be repeated.
-    #[arg(long, value_name = "DEST")]
-    pub(crate) ask: Vec<String>,
-
-    /// What happens to a connection that no rule covers [default: the policy file's, else the
-    /// saved rules', else ask].
-    #[arg(long, value_enum, value_name = "ACTION")]
-    pub(crate) default: Option<Default>,
-
-    /// Take rules from this file. May be repeated. Saved rules are then left out, unless
-    /// --user-rules.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Vec<PathBuf>,
-
-    /// Use the saved rules also with --policy or --default deny.
-    #[arg(long)]
-    pub(crate) user_rules: bool,
+    /// The rules.
+    #[command(flatten)]
+    pub(crate) rules: PolicyArgs,
 
     /// Where questions are asked. Other terminals can answer at any time: `hallpass answer`.
     #[arg(long, value_enum, value_name = "WHERE", default_value = "auto")]
@@ -74,6 +51,37 @@ pub(crate) struct RunArgs {
     /// The program to start, and its arguments.
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Which rules decide: shared by `hallpass run` and `hallpass explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyArgs {
+    /// Allow connections to this destination: an address, range, name, `*.name`, `@lan`,
+    /// `@internet`, `@any` …, then `:port` and `/tcp` if need be. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) allow: Vec<String>,
+
+    /// Refuse connections to this destination. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) deny: Vec<String>,
+
+    /// Ask about connections to this destination. May be repeated.
+    #[arg(long, value_name = "DEST")]
+    pub(crate) ask: Vec<String>,
+
+    /// What happens to a connection that no rule covers [default: the policy file's, else the
+    /// saved rules', else ask].
+    #[arg(long, value_enum, value_name = "ACTION")]
+    pub(crate) default: Option<Default>,
+
+    /// Take rules from this file. May be repeated. Saved rules are then left out, unless
+    /// --user-rules.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+
+    /// Use the saved rules also with --policy or --default deny.
+    #[arg(long)]
+    pub(crate) user_rules: bool,
 }
 
 /// What happens where no rule matches.

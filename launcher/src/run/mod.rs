@@ -28,7 +28,7 @@ mod forward;
 mod front;
 mod hook_file;
 mod link;
-mod policy;
+pub(crate) mod policy;
 mod problem;
 mod reap;
 mod saved;
@@ -56,7 +56,7 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
     refuse_nested()?;
     let front_asks = asks_on_terminal(args.prompt)?;
-    let policy::Assembled { policy, saved } = policy::assemble(args)?;
+    let policy::Assembled { policy, saved } = policy::assemble(&args.rules)?;
     let command = Command::new(&args.command);
     let program = args
         .command

@@ -1,6 +1,6 @@
 //! Which rules a run begins with: flags, policy files, saved rules, and the default.
 
-use super::args::{self, RunArgs};
+use super::args::{self, PolicyArgs};
 use super::problem::in_one_line;
 use super::saved::SavedFile;
 use hallpass_policy::{Action, Destination, FILE_MAX, Layer, Policy, Rule, RuleFile};
@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 const REPEATED: usize = 100;
 
 /// The policy of a run.
-pub(super) struct Assembled {
+pub(crate) struct Assembled {
     /// Rules and default.
-    pub(super) policy: Policy,
+    pub(crate) policy: Policy,
     /// Where answers for good go; none for a hermetic run.
-    pub(super) saved: Option<Box<dyn SavedRules>>,
+    pub(crate) saved: Option<Box<dyn SavedRules>>,
 }
 
 /// Reads everything that a run's rules come from; the error is for a person.
-pub(super) fn assemble(args: &RunArgs) -> Result<Assembled, String> {
+pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
     let mut policy = Policy::new();
     policy.set_layer(Layer::Flag, flags(args)?);
     let files = args
@@ -55,7 +55,7 @@ pub(super) fn assemble(args: &RunArgs) -> Result<Assembled, String> {
 }
 
 /// What was given for this run alone must not hang on what some other run has saved.
-fn uses_saved_rules(args: &RunArgs) -> bool {
+fn uses_saved_rules(args: &PolicyArgs) -> bool {
     let is_hermetic = !args.policy.is_empty() || args.default == Some(args::Default::Deny);
     args.user_rules || !is_hermetic
 }
@@ -68,7 +68,7 @@ fn action(default: args::Default) -> Action {
     }
 }
 
-fn flags(args: &RunArgs) -> Result<Vec<Rule>, String> {
+fn flags(args: &PolicyArgs) -> Result<Vec<Rule>, String> {
     let mut rules = Vec::new();
     for (flag, action, values) in [
         ("--allow", Action::Allow, &args.allow),
@@ -113,7 +113,7 @@ fn saved_rules() -> Result<(PathBuf, RuleFile), String> {
 #[cfg(test)]
 mod tests {
     use super::{assemble, flags, uses_saved_rules};
-    use crate::run::args::RunArgs;
+    use crate::run::args::{PolicyArgs, RunArgs};
     use clap::Parser;
     use hallpass_policy::{Action, Layer};
 
@@ -123,9 +123,9 @@ mod tests {
         run: RunArgs,
     }
 
-    fn args(line: &[&str]) -> RunArgs {
+    fn args(line: &[&str]) -> PolicyArgs {
         let words = ["run"].iter().chain(line).chain(&["--", "true"]);
-        Line::try_parse_from(words).expect("a valid line").run
+        Line::try_parse_from(words).expect("a valid line").run.rules
     }
 
     #[test]

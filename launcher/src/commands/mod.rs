@@ -1,0 +1,15 @@
+//! The shell commands: clients of running sessions, and editors of the saved rules. Each prints
+//! its result on stdout, what else there is to say on stderr, and ends with 125 where it failed.
+
+pub(crate) mod answer;
+pub(crate) mod check;
+pub(crate) mod events;
+pub(crate) mod explain;
+mod failure;
+pub(crate) mod halt;
+mod output;
+pub(crate) mod pending;
+pub(crate) mod rules;
+mod sessions;
+
+pub(crate) use failure::end;
