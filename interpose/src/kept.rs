@@ -4,6 +4,7 @@
 //! page is wiped in a child made by fork, so each process keeps, and counts, for itself.
 
 use crate::settings;
+use crate::signals::Blocked;
 use crate::sys;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use hallpass_wire::{Address, Ask, Keep, Page};
@@ -95,6 +96,8 @@ pub(crate) fn keep(ask: &Ask, allow: bool, keep: Keep) {
 /// Maps the session's page and a table for us; whoever comes second gives its mapping back to
 /// nobody, which costs a page once in a while.
 fn map() {
+    // A handler that leaves by siglongjmp must not take our descriptor with it.
+    let _blocked = Blocked::new();
     let mut path = [0; sys::PATH_LEN];
     let Some(page) = settings::page_path(&mut path).and_then(|()| sys::map_page(&path)) else {
         return;

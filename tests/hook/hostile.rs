@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, Run, tcp};
 use crate::session::{Session, Step, abstract_listener, allow, held, held_for_good, new_name};
-use hallpass_wire::Reply;
+use hallpass_wire::{REPLY_LEN, Reply};
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::process::{Child, Command};
@@ -48,6 +48,7 @@ fn nonsense() {
     let verdict = Reply::Verdict {
         allow: true,
         reason: 0,
+        keep: None,
     }
     .encode()
     .to_vec();
@@ -58,15 +59,15 @@ fn nonsense() {
     };
     let noted = Reply::Noted.encode().to_vec();
     for bytes in [
-        vec![0; 16],
+        vec![0; REPLY_LEN],
         vec![0xff; 4096],
         with(0, b'H'),
         with(4, 2),
         with(6, 9),
         with(7, 2),
-        with(15, 1),
+        with(9, 1),
         noted,
-        verdict[..15].to_vec(),
+        verdict[..REPLY_LEN - 1].to_vec(),
         Vec::new(),
     ] {
         let script = bytes.clone();
@@ -79,6 +80,7 @@ fn a_verdict_in_pieces_is_one_all_the_same() {
     let verdict = Reply::Verdict {
         allow: true,
         reason: 0,
+        keep: None,
     }
     .encode();
     let (_listener, port) = tcp();

@@ -26,6 +26,7 @@ pub(crate) fn allow() -> Vec<Step> {
     vec![Step::Reply(Reply::Verdict {
         allow: true,
         reason: 0,
+        keep: None,
     })]
 }
 
@@ -33,6 +34,7 @@ pub(crate) fn deny() -> Vec<Step> {
     vec![Step::Reply(Reply::Verdict {
         allow: false,
         reason: 1,
+        keep: None,
     })]
 }
 
