@@ -200,6 +200,14 @@ impl Connection {
             Call::Answer { question, answer } => {
                 session.answer(member.id, question, answer).map(done)
             }
+            Call::AnswerTo {
+                question,
+                verdict,
+                duration,
+                to,
+            } => session
+                .answer_to(member.id, question, verdict, duration, &to)
+                .map(done),
             Call::Dismiss { question } => session.dismiss(member.id, question).map(done),
             Call::Touch { question } => session.touch(member.id, question).map(|()| done(0)),
             Call::RulesChanged => session.rules_changed().map(|()| done(0)),

@@ -1,8 +1,9 @@
 //! What a session can be asked to do over its control socket: the seam between the socket and
 //! the engine behind it, so that each can be tested without the other.
 
-use super::protocol::{Answer, Message, Question, QuestionId};
+use super::protocol::{Answer, Duration, Message, Question, QuestionId};
 use crate::engine::ClientId;
+use crate::verdict::Verdict;
 
 /// Takes one message to a client; false once the client is gone or too slow, and from then on
 /// always. It never blocks and never calls back, so it may be called under any lock.
@@ -50,6 +51,21 @@ pub trait Controlled: Clone + Send + Sync + 'static {
         client: ClientId,
         question: QuestionId,
         answer: Answer,
+    ) -> Result<usize, String>;
+
+    /// Answers a question with destinations of the person's own; gives the number of calls that
+    /// it settled.
+    ///
+    /// # Errors
+    /// What is wrong with the answer, in words for a person: a destination cannot be read, or
+    /// none covers the question.
+    fn answer_to(
+        &self,
+        client: ClientId,
+        question: QuestionId,
+        verdict: Verdict,
+        duration: Duration,
+        to: &[String],
     ) -> Result<usize, String>;
 
     /// Refuses the calls that wait in a question and writes no rule; gives their number.

@@ -20,6 +20,9 @@ pub const MAX_LINE: usize = 256 * 1024;
 /// longer than anything a client has to say.
 pub const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
+/// How many destinations a rule of a person's own may have.
+pub const MAX_DESTINATIONS: usize = 16;
+
 /// A question's number; unique within its session, starting at 1.
 pub type QuestionId = u64;
 
@@ -62,6 +65,18 @@ pub enum Call {
         /// The answer.
         #[serde(flatten)]
         answer: Answer,
+    },
+    /// Answer a question with a rule of the person's own, instead of one of the offers.
+    AnswerTo {
+        /// Which one.
+        question: QuestionId,
+        /// Allow or deny.
+        verdict: Verdict,
+        /// For how long.
+        #[serde(rename = "for", default)]
+        duration: Duration,
+        /// The rule's destinations, at most [`MAX_DESTINATIONS`]. They must cover the question.
+        to: Vec<String>,
     },
     /// Refuse the asks that wait in a question now; writes no rule.
     Dismiss {

@@ -40,7 +40,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, Malformed> {
         ));
     };
     if !object.get("do").is_some_and(Value::is_string) {
-        return Err(refuse("`do` is missing: hello, subscribe, pending, answer, dismiss, touch, rules-changed, halt or release".to_owned()));
+        return Err(refuse("`do` is missing: hello, subscribe, pending, answer, answer-to, dismiss, touch, rules-changed, halt or release".to_owned()));
     }
     let call: Call = serde_json::from_value(Value::Object(object.clone()))
         .map_err(|error| refuse(error.to_string()))?;
@@ -109,6 +109,17 @@ mod tests {
             Call::Answer {
                 question: 7,
                 answer
+            }
+        );
+        assert_eq!(
+            call(
+                r#"{"id":5,"do":"answer-to","question":7,"verdict":"deny","for":"1h","to":["a.test"]}"#
+            ),
+            Call::AnswerTo {
+                question: 7,
+                verdict: Verdict::Deny,
+                duration: Duration::Seconds(3600),
+                to: vec!["a.test".to_owned()],
             }
         );
         let answer = Answer {

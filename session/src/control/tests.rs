@@ -97,6 +97,20 @@ impl Controlled for Fake {
             Err(format!("there is no question {question}"))
         }
     }
+    fn answer_to(
+        &self,
+        client: ClientId,
+        question: QuestionId,
+        verdict: Verdict,
+        duration: For,
+        to: &[String],
+    ) -> Result<usize, String> {
+        self.tell(format!(
+            "answer_to {client} {question} {verdict:?} {duration} {}",
+            to.join(" ")
+        ));
+        Ok(1)
+    }
     fn dismiss(&self, _: ClientId, question: QuestionId) -> Result<usize, String> {
         self.tell(format!("dismiss {question}"));
         Ok(1)
@@ -237,6 +251,13 @@ fn requests_arrive_and_replies_come_back() {
             .unwrap(),
         3
     );
+    let own = Call::AnswerTo {
+        question: 1,
+        verdict: Verdict::Deny,
+        duration: For::Always,
+        to: vec!["*.test".to_owned(), "10.0.0.0/8".to_owned()],
+    };
+    assert_eq!(client.request(own).unwrap(), 1);
     let error = client
         .request(Call::Answer {
             question: 2,

@@ -1,9 +1,11 @@
 //! What clients of the control socket may do with a session.
 
 use super::{Client, Core};
-use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId};
+use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId, Scope};
 use crate::control::{About, Controlled, Outlet};
 use crate::engine::ClientId;
+use crate::verdict::Verdict;
+use hallpass_policy::Rule;
 use std::time::Instant;
 
 impl Controlled for Core {
@@ -54,20 +56,24 @@ impl Controlled for Core {
 
     fn answer(&self, client: ClientId, id: QuestionId, answer: Answer) -> Result<usize, String> {
         let rule = self.lock().engine.plan(id, &answer)?;
-        // An answer for good is saved before it counts, and without the lock: fsync may take
-        // long, and decisions must not wait for a disk.
-        if answer.duration == For::Always
-            && let Some(saved) = &self.shared.saved
-        {
-            saved.add(&rule)?;
-        }
-        let mut state = self.lock();
-        let by = state.client_name(client);
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let settled = state.engine.answer(id, &answer, &rule, &by, now, wall);
-        self.carry_out(&mut state, now);
-        Ok(settled)
+        self.answer_with(client, id, &answer, &rule)
+    }
+
+    fn answer_to(
+        &self,
+        client: ClientId,
+        id: QuestionId,
+        verdict: Verdict,
+        duration: For,
+        to: &[String],
+    ) -> Result<usize, String> {
+        let rule = self.lock().engine.plan_to(id, verdict, duration, to)?;
+        let answer = Answer {
+            verdict,
+            duration,
+            scope: Scope::default(),
+        };
+        self.answer_with(client, id, &answer, &rule)
     }
 
     fn dismiss(&self, client: ClientId, id: QuestionId) -> Result<usize, String> {
@@ -112,5 +118,31 @@ impl Controlled for Core {
         let now = Instant::now();
         state.engine.release(now, jiff::Timestamp::now());
         self.carry_out(&mut state, now);
+    }
+}
+
+impl Core {
+    /// Puts an answer into force; `rule` is what the engine has planned for it.
+    fn answer_with(
+        &self,
+        client: ClientId,
+        id: QuestionId,
+        answer: &Answer,
+        rule: &Rule,
+    ) -> Result<usize, String> {
+        // An answer for good is saved before it counts, and without the lock: fsync may take
+        // long, and decisions must not wait for a disk.
+        if answer.duration == For::Always
+            && let Some(saved) = &self.shared.saved
+        {
+            saved.add(rule)?;
+        }
+        let mut state = self.lock();
+        let by = state.client_name(client);
+        let now = Instant::now();
+        let wall = jiff::Timestamp::now();
+        let settled = state.engine.answer(id, answer, rule, &by, now, wall);
+        self.carry_out(&mut state, now);
+        Ok(settled)
     }
 }

@@ -1,10 +1,11 @@
 //! What clients see of questions, and what their answers do.
 
+use super::question::Open;
 use super::{AskId, ClientId, Effect, Engine, Given, answer_rule, offers, query};
-use crate::control::protocol::{Answer, Duration as For, Question, QuestionId};
+use crate::control::protocol::{Answer, Duration as For, MAX_DESTINATIONS, Question, QuestionId};
 use crate::event::Kind;
 use crate::verdict::{Fallback, Source, Verdict};
-use hallpass_policy::Rule;
+use hallpass_policy::{Destination, Rule};
 use std::time::{Duration, Instant};
 
 impl Engine {
@@ -54,13 +55,43 @@ impl Engine {
     /// # Errors
     /// The question is gone, or the answer is none that it offers; in words for the client.
     pub fn plan(&self, id: QuestionId, answer: &Answer) -> Result<Rule, String> {
+        let open = self.open_for(id, answer.duration)?;
+        answer_rule(&open.flow, answer, &self.environment)
+    }
+
+    /// [`Self::plan`] for destinations of the person's own.
+    ///
+    /// # Errors
+    /// As [`Self::plan`]; a destination cannot be read, or none covers the question.
+    pub fn plan_to(
+        &self,
+        id: QuestionId,
+        verdict: Verdict,
+        duration: For,
+        to: &[String],
+    ) -> Result<Rule, String> {
+        let open = self.open_for(id, duration)?;
+        if to.is_empty() || to.len() > MAX_DESTINATIONS {
+            return Err(format!("write 1 to {MAX_DESTINATIONS} destinations"));
+        }
+        let rule = offers::rule(&open.flow, verdict, to)?;
+        let names: Vec<&str> = open.flow.names.iter().map(|n| n.name.as_str()).collect();
+        let query = query(&open.flow, &names);
+        let covers = |to: &Destination| to.matches(&query, &self.environment);
+        if !rule.to.iter().any(covers) {
+            return Err("these destinations do not cover the call that waits".to_owned());
+        }
+        Ok(rule)
+    }
+
+    fn open_for(&self, id: QuestionId, duration: For) -> Result<&Open, String> {
         let open = self.questions.get(&id).ok_or_else(|| gone(id))?;
-        if answer.duration == For::Always && !self.settings.may_save {
+        if duration == For::Always && !self.settings.may_save {
             return Err("this run is hermetic (--policy or --default deny): \
                         answers cannot be saved; use for=run"
                 .to_owned());
         }
-        answer_rule(&open.flow, answer, &self.environment)
+        Ok(open)
     }
 
     /// Puts an answer into force: `rule` is what [`Self::plan`] gave for it.

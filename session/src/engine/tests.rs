@@ -526,3 +526,36 @@ fn every_answer_is_on_record_with_the_rule_it_made() {
         "{rule:?}"
     );
 }
+
+#[test]
+fn a_rule_of_a_persons_own_has_to_cover_the_call() {
+    let mut bench = Bench::new();
+    bench.ask(1, named("curl", "10.0.0.1", 80, "a.example.test"));
+    let own = |to: &[&str]| to.iter().map(|to| (*to).to_owned()).collect::<Vec<_>>();
+    let plan = |to: &[String]| bench.engine.plan_to(1, Verdict::Allow, For::Run, to);
+    assert!(plan(&[]).unwrap_err().contains("write 1 to"));
+    assert!(
+        plan(&own(&["@any"; 17]))
+            .unwrap_err()
+            .contains("write 1 to")
+    );
+    assert!(plan(&own(&["127.1"])).is_err());
+    for elsewhere in ["b.example.test", "10.0.0.1:443", "192.168.0.0/16"] {
+        assert!(
+            plan(&own(&[elsewhere])).unwrap_err().contains("cover"),
+            "{elsewhere}"
+        );
+    }
+    let rule = plan(&own(&["*.example.test:80", "10.0.0.0/8"])).unwrap();
+    let answer = answer(Verdict::Allow, For::Run, Scope::Host);
+    let wall = jiff::Timestamp::UNIX_EPOCH;
+    let settled = bench
+        .engine
+        .answer(1, &answer, &rule, "agent", bench.now, wall);
+    assert_eq!(settled, 1);
+    let next = bench.ask(2, flow("curl", "10.9.9.9", 443));
+    assert!(
+        matches!(next, Step::Decided(Verdict::Allow, Source::Rule { .. })),
+        "{next:?}"
+    );
+}
