@@ -221,7 +221,7 @@ fn a_file_that_may_not_be_read_is_refused() {
     ] {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    std::fs::set_permissions(scratch.file(), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(scratch.file(), std::fs::Permissions::from_mode(0o0)).unwrap();
     if !nix::unistd::Uid::effective().is_root() {
         let problem = load(&scratch.file()).unwrap_err();
         assert!(
