@@ -85,6 +85,8 @@ impl<'a> Channel<'a> {
                 return Err(Failure::NoSession);
             }
             if let Some(due) = self.blocked.due() {
+                // Closing is not enough where a child was forked meanwhile: it has the socket too.
+                sys::shut_down(&self.socket);
                 return Err(Failure::Signal(due));
             }
             if self.signals.is_none() {

@@ -198,6 +198,13 @@ pub(crate) fn send(fd: &Fd, bytes: &[u8]) -> Result<(), Errno> {
     }
 }
 
+/// Ends a connection for both sides and for every copy of the descriptor.
+pub(crate) fn shut_down(fd: &Fd) {
+    let args = [fd.0 as usize, libc::SHUT_RDWR as usize, 0, 0, 0, 0];
+    // SAFETY: no pointers. A connection that has ended already is as good.
+    let _ = unsafe { syscall(libc::SYS_shutdown, args) };
+}
+
 /// Receives what there is, without waiting; 0 at the end of the stream.
 pub(crate) fn receive(fd: &Fd, into: &mut [u8]) -> Result<usize, Errno> {
     let flags = libc::MSG_DONTWAIT as usize;

@@ -1,9 +1,10 @@
 //! Compiles the C fixtures once, and runs them bare or under the hook.
 
 use crate::session::Session;
+use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// The hook that the build script made.
@@ -105,6 +106,29 @@ pub(crate) fn run(mut command: Command) -> Run {
         stdout,
         took: start.elapsed(),
     }
+}
+
+/// Sends a signal to a program that was spawned.
+pub(crate) fn kill(signal: &str, child: &Child) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(pid)
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Waits for a spawned program, which must end with 0, and gives its output.
+pub(crate) fn output(child: &mut Child) -> String {
+    let mut text = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+    text
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -1,11 +1,12 @@
 //! Sessions that are gone, silent, wrong or talk nonsense: refused, in time, never passed.
 
-use crate::fixture::{Fixture, Run, tcp};
+use crate::fixture::{Fixture, Run, kill, output, tcp};
 use crate::session::{Session, Step, abstract_listener, allow, held, held_for_good, new_name};
 use hallpass_wire::{REPLY_LEN, Reply};
+use nix::sys::socket::{Backlog, listen};
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::process::{Child, Command};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 #[track_caller]
@@ -117,6 +118,35 @@ fn silence_after_keep_alives() {
     assert!(run.took > Duration::from_secs(5) && run.took < Duration::from_secs(7));
 }
 
+/// A session that is behind with accepting; nobody else may be let in before us, either.
+fn behind(accept_after: Duration) -> (Session, Vec<UnixStream>) {
+    let name = new_name(std::process::id());
+    let listener = abstract_listener(name);
+    listen(&listener, Backlog::new(0).unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    // A backlog of 0 has room for one.
+    let waiting = vec![UnixStream::connect_addr(&address).unwrap()];
+    let session = Session::listen_after(accept_after, name, listener, |_, _| allow());
+    (session, waiting)
+}
+
+#[test]
+fn a_full_backlog_is_waited_for() {
+    let (_listener, port) = tcp();
+    let (session, waiting) = behind(Duration::from_millis(1500));
+    drop(waiting);
+    let run = Fixture::new("connect").arg(port).hooked(&session);
+    assert_eq!(run.lines()[0], "connect: 0 untouched");
+    assert!(run.took > Duration::from_millis(1400), "{:?}", run.took);
+}
+
+#[test]
+fn a_backlog_that_stays_full_is_silence() {
+    let (session, _waiting) = behind(Duration::from_secs(60));
+    let run = refused(&session);
+    assert!(run.took > Duration::from_secs(4) && run.took < Duration::from_secs(6));
+}
+
 #[test]
 fn keep_alives_hold_for_longer_than_silence_would() {
     let (_listener, port) = tcp();
@@ -148,8 +178,8 @@ fn a_stopped_program_is_not_refused_for_it() {
     std::thread::sleep(Duration::from_millis(6500));
     kill("CONT", &child);
     let start = Instant::now();
-    let output = child.wait_with_output_checked();
-    assert_eq!(output.lines().next(), Some("connect: 0 untouched"));
+    let text = output(&mut child);
+    assert_eq!(text.lines().next(), Some("connect: 0 untouched"));
     assert!(start.elapsed() < Duration::from_secs(4));
 }
 
@@ -168,7 +198,7 @@ fn a_stopped_program_wakes_to_an_answer() {
     std::thread::sleep(Duration::from_millis(7000));
     kill("CONT", &child);
     assert_eq!(
-        child.wait_with_output_checked().lines().next(),
+        output(&mut child).lines().next(),
         Some("connect: 0 untouched")
     );
 }
@@ -187,30 +217,4 @@ fn a_killed_program_withdraws_its_ask() {
     child.wait().unwrap();
     std::thread::sleep(Duration::from_millis(200));
     assert!(session.seen()[0].withdrawn);
-}
-
-fn kill(signal: &str, child: &Child) {
-    let status = Command::new("kill")
-        .arg(format!("-{signal}"))
-        .arg(child.id().to_string())
-        .status();
-    assert!(status.unwrap().success());
-}
-
-trait Checked {
-    fn wait_with_output_checked(&mut self) -> String;
-}
-
-impl Checked for Child {
-    fn wait_with_output_checked(&mut self) -> String {
-        use std::io::Read;
-        let mut text = String::new();
-        self.stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
-        assert!(self.wait().unwrap().success());
-        text
-    }
 }

@@ -94,9 +94,20 @@ impl Session {
         listener: UnixListener,
         script: impl Fn(&Ask, usize) -> Vec<Step> + Send + Sync + 'static,
     ) -> Self {
+        Self::listen_after(Duration::ZERO, name, listener, script)
+    }
+
+    /// Accepts nobody for a while.
+    pub(crate) fn listen_after(
+        pause: Duration,
+        name: SessionName,
+        listener: UnixListener,
+        script: impl Fn(&Ask, usize) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, script) = (Arc::clone(&seen), Arc::new(script));
         std::thread::spawn(move || {
+            std::thread::sleep(pause);
             for stream in listener.incoming().flatten() {
                 let (log, script) = (Arc::clone(&log), Arc::clone(&script));
                 std::thread::spawn(move || serve(stream, &log, &*script));

@@ -1,7 +1,9 @@
 //! Signals that arrive while a call is held: as if the kernel held it.
 
-use crate::fixture::{Fixture, Run, tcp};
+use crate::fixture::{Fixture, Run, kill, output, tcp};
 use crate::session::{Session, allow, held, held_for_good};
+use std::os::unix::process::CommandExt;
+use std::thread::sleep;
 use std::time::Duration;
 
 /// Held for 0.8 s; the signal comes after 0.3.
@@ -95,6 +97,33 @@ fn a_blocked_signal_waits() {
 fn a_deadly_signal_kills_at_once() {
     let run = signals("deadly", &Session::new(|_, _| held_for_good()));
     prints(&run, &["killed by 14, soon: 1", "handled: 0", FDS]);
+}
+
+#[test]
+fn a_stop_from_the_terminal_stops_at_once_and_the_call_goes_on_afterwards() {
+    let (_listener, port) = tcp();
+    let session = Session::new(|ask, _| {
+        if ask.resumed {
+            held(3, allow())
+        } else {
+            held_for_good()
+        }
+    });
+    let mut command = Fixture::new("connect").arg(port).hooked_command(&session);
+    // In a group of its own, or the kernel may take it for an orphan and not stop it.
+    let mut child = command.process_group(0).spawn().unwrap();
+    sleep(Duration::from_millis(400));
+    kill("TSTP", &child);
+    sleep(Duration::from_millis(200));
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    assert!(stat.contains(") T "), "{stat}");
+    assert!(session.seen()[0].withdrawn);
+    kill("CONT", &child);
+    assert_eq!(
+        output(&mut child).lines().next(),
+        Some("connect: 0 untouched")
+    );
+    assert_eq!(session.asks().len(), 2);
 }
 
 #[test]
