@@ -19,6 +19,7 @@ mod exits;
 mod hostile;
 mod lifetime;
 mod liveness;
+mod load;
 mod programs;
 mod prompt;
 mod rules;

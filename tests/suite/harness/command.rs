@@ -148,12 +148,6 @@ impl Running {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Sends its process group a signal, as a terminal would.
-    #[track_caller]
-    pub(crate) fn signal_group(&self, signal: Signal) {
-        killpg(Pid::from_raw(self.pid()), signal).unwrap();
-    }
-
     /// What it has written to stdout so far.
     pub(crate) fn stdout(&self) -> String {
         self.stdout.text()

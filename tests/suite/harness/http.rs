@@ -1,5 +1,6 @@
 //! A web server on loopback that counts who came: zero is the proof that a refusal held.
 
+use nix::sys::socket::{Backlog, listen};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
@@ -33,6 +34,8 @@ impl Http {
     /// One on `ip` that serves the files under `root`, or the page where there is none.
     pub(crate) fn start(ip: IpAddr, root: Option<PathBuf>) -> Self {
         let listener = TcpListener::bind((ip, 0)).unwrap();
+        // std's 128 are too few for the loads: a connection that finds no room is lost to us.
+        listen(&listener, Backlog::new(4096).unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let shared = Arc::clone(&seen);
