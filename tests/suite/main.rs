@@ -17,6 +17,7 @@ mod harness;
 mod canonical;
 mod exits;
 mod hostile;
+mod inspect;
 mod lifetime;
 mod liveness;
 mod load;

@@ -67,9 +67,7 @@ fn a_rule_added_or_removed_while_programs_run_is_in_force_on_the_next_call_of_ea
     let added = now();
     std::thread::sleep(Duration::from_millis(600));
     let before_removal = now();
-    dir.hallpass(&["rules", "remove", "allow", &to])
-        .output()
-        .ok();
+    dir.hallpass(&["rules", "remove", &to]).output().ok();
     let removed = now();
     std::thread::sleep(Duration::from_millis(600));
     dir.write("home/stop", "");
@@ -302,7 +300,7 @@ fn a_command_line_edit_is_told_to_running_sessions_only_of_this_user_directory()
         .output()
         .ok()
         .prints("example.com:443");
-    dir.hallpass(&["rules", "remove", "allow", "example.com:443"])
+    dir.hallpass(&["rules", "remove", "example.com:443"])
         .output()
         .ok();
     let list = dir.hallpass(&["rules", "list"]).output().ok();

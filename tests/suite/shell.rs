@@ -19,6 +19,12 @@ fn asking(dir: &Dir, command: &[&str]) -> Running {
     .spawn()
 }
 
+/// The name of the one session.
+fn session_name(dir: &Dir) -> String {
+    let session = dir.session();
+    session.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
 /// Waits until `hallpass pending` lists `count` questions; gives its output.
 #[track_caller]
 fn pending(dir: &Dir, text: &str) -> String {
@@ -31,7 +37,7 @@ fn pending(dir: &Dir, text: &str) -> String {
 #[test]
 fn pending_shows_program_command_line_address_and_port() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let running = asking(&dir, &["curl", "-sS", &server.url_as("localhost")]);
+    let running = asking(&dir, &["curl", "-4", "-sS", &server.url_as("localhost")]);
     let list = pending(&dir, &server.port().to_string());
     for text in ["curl", "-sS", "localhost", "127.0.0.1"] {
         assert!(list.contains(text), "no {text:?} in {list}");
@@ -75,12 +81,13 @@ fn answer_without_an_id_needs_exactly_one_question() {
         assert_eq!(server.connections(), 0);
     }
     // The ids that pending lists are what answer takes.
-    let session = dir.session();
-    let session = session.file_name().unwrap().to_str().unwrap();
+    let session = session_name(&dir);
     for number in 1..=2 {
         let id = format!("{session}:{number}");
         assert!(list.contains(&id), "no {id} in {list}");
-        dir.hallpass(&["answer", &id, "allow"]).output().ok();
+        dir.hallpass(&["answer", &id, "allow", "--scope", "port"])
+            .output()
+            .ok();
     }
     running.finish().ok();
     dir.hallpass(&["answer", "99999-00000000:1", "allow"])
@@ -145,7 +152,9 @@ fn events_as_json_tell_what_was_asked_answered_and_decided() {
     let (dir, server) = (Dir::new(), Http::v4());
     let running = asking(&dir, &["curl", "-sS", &server.url()]);
     pending(&dir, &server.port().to_string());
-    let events = dir.hallpass(&["events", "--json"]).spawn();
+    let events = dir
+        .hallpass(&["events", "--json", &session_name(&dir)])
+        .spawn();
     // Events are sent from the time of subscription; there is nothing to see that it has begun.
     std::thread::sleep(std::time::Duration::from_millis(500));
     dir.hallpass(&["answer", "allow"]).output().ok();
@@ -215,24 +224,25 @@ fn halt_holds_every_call_until_release() {
         .run(&["--default", "allow"], &["sh", "-c", &script])
         .spawn();
     running.expect_stdout("ready");
-    dir.session();
-    dir.hallpass(&["halt"]).output().ok();
+    // By name: commands also see sessions without an XDG_RUNTIME_DIR, the developer's own.
+    let session = session_name(&dir);
+    dir.hallpass(&["halt", &session]).output().ok();
     dir.write("home/go", "");
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert!(running.is_running());
     assert_eq!(server.connections(), 0);
-    dir.hallpass(&["release"]).output().ok();
+    dir.hallpass(&["release", &session]).output().ok();
     running.finish().ok().prints("page from");
 }
 
 #[test]
-fn commands_without_a_session_say_so() {
+fn commands_for_a_session_that_is_not_there_say_so() {
     let dir = Dir::new();
     dir.hallpass(&["pending"]).output().ok();
-    for command in ["halt", "release"] {
-        dir.hallpass(&[command])
+    for command in ["halt", "release", "events"] {
+        dir.hallpass(&[command, "99999-00000000"])
             .output()
             .code(125)
-            .says("no session");
+            .says("99999-00000000");
     }
 }
