@@ -115,7 +115,9 @@ fn converse(
     request: &[u8; REQUEST_LEN],
     report: bool,
 ) -> Result<Reply, Failure> {
-    channel.send(request)?;
+    let mut request = *request;
+    hallpass_wire::stamp(&mut request, settings::image());
+    channel.send(&request)?;
     let mut held = false;
     loop {
         match channel.reply(held)? {

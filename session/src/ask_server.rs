@@ -181,16 +181,27 @@ impl AskServer {
         }
     }
 
-    fn welcome(&mut self, mut stream: mio::net::UnixStream) {
+    fn welcome(&mut self, stream: mio::net::UnixStream) {
         let token = Token(self.next_token);
         self.next_token += 1;
-        let peer = getsockopt(&stream, PeerCredentials).map(|peer| u32::try_from(peer.pid()));
-        let registry = self.poll.registry();
-        let registered = registry.register(&mut stream, token, Interest::READABLE);
-        if let (Ok(Ok(pid)), Ok(())) = (peer, registered) {
-            self.callers.insert(token, Caller::new(stream, pid));
-            // The request is mostly there already: save a turn.
-            self.hear(token);
+        let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
+            return;
+        };
+        let Ok(pid) = u32::try_from(peer.pid()) else {
+            return;
+        };
+        let caller = Caller::new(stream, pid, peer.uid());
+        self.callers.insert(token, caller);
+        // The request is mostly there already, and so is the answer: those who get it at once
+        // need no place in the poll.
+        self.hear(token);
+        if let Some(caller) = self.callers.get_mut(&token) {
+            let registry = self.poll.registry();
+            match registry.register(&mut caller.stream, token, Interest::READABLE) {
+                // What came since then is not reported any more.
+                Ok(()) => self.hear(token),
+                Err(_) => self.forget(token),
+            }
         }
     }
 
@@ -202,7 +213,13 @@ impl AskServer {
         let pid = caller.pid;
         match caller.hear() {
             Progress::Waiting => {}
-            Progress::Request(Ok(request)) => self.serve(token, pid, &request),
+            Progress::Request(Ok(request)) => {
+                let (image, uid) = (caller.image(), caller.uid);
+                match self.identifier.identify_image(pid, image, uid) {
+                    Some(identity) => self.serve(token, pid, &identity, &request),
+                    None => self.refuse(token, pid, Fallback::NotOurs),
+                }
+            }
             Progress::Request(Err(_)) | Progress::Junk => {
                 self.refuse(token, pid, Fallback::BadFrame);
             }
@@ -210,20 +227,16 @@ impl AskServer {
         }
     }
 
-    fn serve(&mut self, token: Token, pid: u32, request: &Request) {
-        let Some(identity) = self.identifier.identify(pid) else {
-            self.refuse(token, pid, Fallback::NotOurs);
-            return;
-        };
+    fn serve(&mut self, token: Token, pid: u32, identity: &Identity, request: &Request) {
         match request {
-            Request::Ask(ask) => self.ask(token, pid, &identity, ask),
+            Request::Ask(ask) => self.ask(token, pid, identity, ask),
             Request::Names(report) => {
                 self.note(pid, report);
                 self.say(token, Reply::Noted);
             }
             Request::Refused(refused) => {
                 self.core
-                    .record_refusal(refused_by_hook(pid, &identity, *refused));
+                    .record_refusal(refused_by_hook(pid, identity, *refused));
                 self.say(token, Reply::Noted);
             }
         }

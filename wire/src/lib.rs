@@ -23,7 +23,7 @@ pub use error::DecodeError;
 pub use page::{COUNTERS, PAGE_LEN, Page};
 pub use reply::{Keep, REPLY_LEN, Reply};
 pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};
-pub use request::{Ask, Call, REQUEST_LEN, Refused, Request};
+pub use request::{Ask, Call, REQUEST_LEN, Refused, Request, image, stamp};
 pub use session_name::{SUN_PATH_LEN, SessionName, abstract_ask_name, path_ask_name};
 pub use socket::{Bypass, MAX_SOCKADDR, Path, Socket};
 pub use variable::{MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText};

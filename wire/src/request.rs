@@ -5,8 +5,11 @@ use crate::bytes::{Reader, Writer};
 use crate::report::{NameReport, REPORT_LEN};
 use crate::{DecodeError, VERSION};
 
-/// Bytes of a request frame, whatever its kind: header and the longest body.
-pub const REQUEST_LEN: usize = HEADER_LEN + REPORT_LEN;
+/// Bytes of a request frame, whatever its kind: header, the longest body, and the stamp.
+pub const REQUEST_LEN: usize = STAMP_AT + 8;
+
+/// Where the stamp is.
+const STAMP_AT: usize = HEADER_LEN + REPORT_LEN;
 
 const HEADER_LEN: usize = 8;
 const MAGIC: [u8; 4] = *b"hpRQ";
@@ -110,6 +113,9 @@ impl Request {
     /// # Errors
     /// A [`DecodeError`] that says which part is not of this version's layout.
     pub fn decode(frame: &[u8; REQUEST_LEN]) -> Result<Self, DecodeError> {
+        let (frame, _) = frame
+            .split_last_chunk::<8>()
+            .ok_or(DecodeError::Field("length"))?;
         let mut reader = Reader::new(frame);
         if reader.take()? != MAGIC {
             return Err(DecodeError::Magic);
@@ -129,6 +135,23 @@ impl Request {
         reader.end()?;
         Ok(request)
     }
+}
+
+/// Says in a request which program image sends it: a number that is another after each execve(2)
+/// of a process, such as a hash of its AT_RANDOM (getauxval(3)). 0 says nothing. The session
+/// need not look at a process again whose image it knows.
+pub fn stamp(frame: &mut [u8; REQUEST_LEN], image: u64) {
+    if let Some((_, stamp)) = frame.split_last_chunk_mut() {
+        *stamp = image.to_le_bytes();
+    }
+}
+
+/// What [`stamp`] has written into a frame of any origin.
+#[must_use]
+pub fn image(frame: &[u8; REQUEST_LEN]) -> u64 {
+    frame
+        .split_last_chunk()
+        .map_or(0, |(_, stamp)| u64::from_le_bytes(*stamp))
 }
 
 /// A frame of one kind; the rest of it is zero.

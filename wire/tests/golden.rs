@@ -1,8 +1,6 @@
 //! The bytes of every kind of frame. A change here is a new `VERSION` (docs/wire.md).
 
-use hallpass_wire::{
-    Address, Ask, Call, Keep, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request,
-};
+use hallpass_wire::{Address, Ask, Call, Keep, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request, image, stamp};
 
 /// A request frame from its first bytes; the rest is zero.
 fn request(head: &[u8]) -> [u8; REQUEST_LEN] {
@@ -18,7 +16,7 @@ fn both_ways(request: &Request, bytes: &[u8; REQUEST_LEN]) {
 
 #[test]
 fn lengths() {
-    assert_eq!((REQUEST_LEN, REPLY_LEN), (1040, 24));
+    assert_eq!((REQUEST_LEN, REPLY_LEN), (1048, 24));
 }
 
 #[test]
@@ -116,6 +114,25 @@ fn names() {
     bytes[at + 24] = 6;
     bytes[at + 32..at + 48].copy_from_slice(&[0xfd; 16]);
     both_ways(&Request::Names(report), &bytes);
+}
+
+#[test]
+fn a_stamp_stands_at_the_end_and_changes_nothing_else() {
+    let plain = Ask {
+        call: Call::Connect,
+        protocol: Protocol::Tcp,
+        address: Address::V4([10, 0, 0, 7]),
+        port: 80,
+        resumed: false,
+    }
+    .encode();
+    assert_eq!(image(&plain), 0);
+    let mut stamped = plain;
+    stamp(&mut stamped, 0x0102_0304_0506_0708);
+    assert_eq!(stamped[..1040], plain[..1040]);
+    assert_eq!(stamped[1040..], [8, 7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(image(&stamped), 0x0102_0304_0506_0708);
+    assert_eq!(Request::decode(&stamped), Request::decode(&plain));
 }
 
 #[test]

@@ -10,6 +10,8 @@ pub(super) struct Caller {
     pub(super) stream: UnixStream,
     /// The peer's process id (SO_PEERCRED): who connected, as the kernel says.
     pub(super) pid: u32,
+    /// The peer's effective user id, likewise.
+    pub(super) uid: u32,
     pub(super) since: Instant,
     /// The engine holds its call.
     pub(super) held: Option<AskId>,
@@ -34,10 +36,11 @@ pub(super) enum Progress {
 }
 
 impl Caller {
-    pub(super) fn new(stream: UnixStream, pid: u32) -> Self {
+    pub(super) fn new(stream: UnixStream, pid: u32, uid: u32) -> Self {
         Self {
             stream,
             pid,
+            uid,
             since: Instant::now(),
             held: None,
             frame: [0; REQUEST_LEN],
@@ -48,6 +51,11 @@ impl Caller {
 
     pub(super) fn is_served(&self) -> bool {
         self.filled == REQUEST_LEN
+    }
+
+    /// Which program image asks ([`hallpass_wire::stamp`]).
+    pub(super) fn image(&self) -> u64 {
+        hallpass_wire::image(&self.frame)
     }
 
     pub(super) fn has_unsent(&self) -> bool {

@@ -29,14 +29,23 @@ pub struct Identity {
     /// Who it is.
     pub app: Arc<App>,
     /// Its pid, then its ancestors', nearest first, without the session's.
-    pub lineage: Vec<u32>,
+    pub lineage: Arc<[u32]>,
 }
 
 /// Identifies processes, and remembers those it has seen.
 pub struct Identifier {
     session: u32,
+    known: HashMap<u32, Known>,
     seen: HashMap<u32, Seen>,
     users: HashMap<u32, Option<String>>,
+}
+
+/// Who a process was when it first asked. Its parents are those of that moment: a parent that
+/// ends later leaves its child to somebody who did not start it.
+struct Known {
+    image: u64,
+    uid: u32,
+    identity: Identity,
 }
 
 /// One process, without its parents.
@@ -61,9 +70,32 @@ impl Identifier {
     pub fn new(session: u32) -> Self {
         Self {
             session,
+            known: HashMap::new(),
             seen: HashMap::new(),
             users: HashMap::new(),
         }
+    }
+
+    /// [`Self::identify`], without a look at a process that is known: `image` is another after
+    /// each exec (0: not said), `uid` another after each setuid.
+    pub fn identify_image(&mut self, pid: u32, image: u64, uid: u32) -> Option<Identity> {
+        if image != 0
+            && let Some(known) = self.known.get(&pid)
+            && (known.image, known.uid) == (image, uid)
+        {
+            return Some(known.identity.clone());
+        }
+        let identity = self.identify(pid)?;
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        let known = Known {
+            image,
+            uid,
+            identity: identity.clone(),
+        };
+        self.known.insert(pid, known);
+        Some(identity)
     }
 
     /// Who `pid` is; none where it does not descend from the session, or is gone.
@@ -91,7 +123,7 @@ impl Identifier {
         };
         Some(Identity {
             app: Arc::new(app),
-            lineage,
+            lineage: lineage.into(),
         })
     }
 
@@ -254,7 +286,7 @@ mod tests {
         let child = sleeper("exec sleep 30");
         let mut ours = Identifier::new(std::process::id());
         let identity = ours.identify(child.id()).unwrap();
-        assert_eq!(identity.lineage, [child.id()]);
+        assert_eq!(*identity.lineage, [child.id()]);
         assert!(
             Identifier::new(child.id())
                 .identify(std::process::id())
@@ -279,6 +311,21 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         stop(child);
+    }
+
+    #[test]
+    fn a_known_image_is_not_looked_at_again() {
+        let child = sleeper("exec sleep 30");
+        let pid = child.id();
+        let mut ours = Identifier::new(std::process::id());
+        let first = ours.identify_image(pid, 7, 0).unwrap();
+        stop(child);
+        let again = ours.identify_image(pid, 7, 0).unwrap();
+        assert_eq!(again.app, first.app);
+        // Another image, another user, or an image that is not said: the process is looked for.
+        for (image, uid) in [(8, 0), (7, 1), (0, 0)] {
+            assert!(ours.identify_image(pid, image, uid).is_none());
+        }
     }
 
     #[test]
