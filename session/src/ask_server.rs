@@ -359,10 +359,10 @@ impl AskServer {
     }
 
     fn forget(&mut self, token: Token) {
-        let Some(mut caller) = self.callers.remove(&token) else {
+        // Closing its socket takes it out of the poll.
+        let Some(caller) = self.callers.remove(&token) else {
             return;
         };
-        let _ = self.poll.registry().deregister(&mut caller.stream);
         if let Some(ask) = caller.held {
             self.core.withdraw(ask, is_alive(caller.pid));
         }

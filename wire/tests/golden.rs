@@ -1,6 +1,9 @@
 //! The bytes of every kind of frame. A change here is a new `VERSION` (docs/wire.md).
 
-use hallpass_wire::{Address, Ask, Call, Keep, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request, image, stamp};
+use hallpass_wire::{
+    Address, Ask, Call, Keep, NameReport, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply,
+    Request, image, stamp,
+};
 
 /// A request frame from its first bytes; the rest is zero.
 fn request(head: &[u8]) -> [u8; REQUEST_LEN] {

@@ -18,12 +18,18 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvError, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How many events may wait for the disk.
 const QUEUE: usize = 8192;
+
+/// How long events gather after one has been written: waking the writer for each of thousands
+/// would cost the decisions more than the events do.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Where events go; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub struct Log {
 /// The writing end; keep it and [`LogWriter::finish`] it.
 pub struct LogWriter {
     log: Log,
+    /// Ends the gathering.
+    hurry: SyncSender<()>,
     done: Receiver<()>,
 }
 
@@ -53,6 +61,7 @@ impl Log {
     ) -> (Self, LogWriter) {
         let (queue, events) = sync_channel(QUEUE);
         let (done_tx, done) = sync_channel(1);
+        let (hurry, hurried) = sync_channel(1);
         let log = Self {
             queue,
             lost: Arc::default(),
@@ -61,6 +70,7 @@ impl Log {
             path: path.to_owned(),
             lost: Arc::clone(&log.lost),
             complain: Some(Box::new(complain)),
+            hurried,
         };
         let started = std::thread::Builder::new()
             .name("log".to_owned())
@@ -71,7 +81,7 @@ impl Log {
         // Where no thread can be had, the queue has no reader and record() counts in vain: the
         // session has greater worries then, and they are reported where they occur.
         drop(started);
-        (log.clone(), LogWriter { log, done })
+        (log.clone(), LogWriter { log, hurry, done })
     }
 
     /// Records an event. Never waits.
@@ -100,6 +110,8 @@ impl LogWriter {
             std::thread::sleep(pause);
             waited += pause;
         }
+        // Full means that it has been told before.
+        let _ = self.hurry.try_send(());
         let rest = patience.saturating_sub(waited);
         !matches!(self.done.recv_timeout(rest), Err(RecvTimeoutError::Timeout))
     }
@@ -109,6 +121,7 @@ struct Writer {
     path: std::path::PathBuf,
     lost: Arc<Mutex<Unlisted>>,
     complain: Option<Box<dyn FnOnce(Problem) + Send>>,
+    hurried: Receiver<()>,
 }
 
 impl Writer {
@@ -126,13 +139,24 @@ impl Writer {
             }
         };
         let mut log = BoundedLog::new(file, LIMIT);
-        while let Ok(Item::Event(event)) = events.recv() {
+        while let Ok(Item::Event(event)) = self.next(events) {
             let written = log.write(*event);
             self.check(written);
         }
         let lost = std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner));
         let written = log.finish(lost);
         self.check(written);
+    }
+
+    fn next(&self, events: &Receiver<Item>) -> Result<Item, RecvError> {
+        match events.try_recv() {
+            Ok(item) => Ok(item),
+            Err(TryRecvError::Disconnected) => Err(RecvError),
+            Err(TryRecvError::Empty) => {
+                let _ = self.hurried.recv_timeout(GATHER);
+                events.recv()
+            }
+        }
     }
 
     fn check(&mut self, written: io::Result<()>) {

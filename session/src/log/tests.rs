@@ -243,9 +243,11 @@ fn a_disk_that_hangs_delays_nobody() {
         log.record(decided(seq, 1, 80, Verdict::Allow));
     }
     let (_done, done) = sync_channel(1);
+    let (hurry, _hurried) = sync_channel(1);
     assert!(
         !LogWriter {
             log: log.clone(),
+            hurry,
             done
         }
         .finish(Duration::from_millis(20))
