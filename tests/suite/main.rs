@@ -15,6 +15,7 @@
 mod harness;
 
 mod canonical;
+mod coverage;
 mod exits;
 mod hostile;
 mod inspect;
