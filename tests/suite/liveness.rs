@@ -19,11 +19,13 @@ struct Held {
 const REFUSED_WITHIN: Duration = Duration::from_secs(6);
 
 fn held() -> Held {
+    held_then("true")
+}
+
+/// The same; the shell ends with `last`.
+fn held_then(last: &str) -> Held {
     let (dir, server) = (Dir::new(), Http::v4());
-    let script = format!(
-        "echo shell $$; curl -sS {}; echo curl ended with $?",
-        server.url()
-    );
+    let script = format!("curl -sS {}; echo curl ended with $?; {last}", server.url());
     let running = dir
         .run(
             &[
@@ -143,7 +145,7 @@ fn a_call_answered_while_its_target_was_stopped_goes_on_when_that_does() {
 
 #[test]
 fn a_question_leaves_when_its_caller_dies() {
-    let mut held = held();
+    let mut held = held_then("sleep 3");
     kill(held.curl(), Signal::SIGKILL).unwrap();
     let id = held.question["id"].clone();
     let settled = held
