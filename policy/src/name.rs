@@ -4,6 +4,7 @@ use crate::text::quoted;
 use crate::{Environment, Place, place};
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -64,19 +65,22 @@ pub fn canonical_name(text: &str) -> Result<String, NameError> {
             "a name has at most 253 characters",
         ));
     }
-    let mapped = Uts46::new()
-        .to_ascii(
+    let mapped = if is_plain(text) {
+        Ok(Cow::Borrowed(text))
+    } else {
+        Uts46::new().to_ascii(
             text.as_bytes(),
             AsciiDenyList::EMPTY,
             Hyphens::Allow,
             DnsLength::Ignore,
         )
-        .map_err(|_| {
-            error(
-                format!("{} is no valid international host name", quoted(text)),
-                "check its spelling, or write its `xn--` form",
-            )
-        })?;
+    };
+    let mapped = mapped.map_err(|_| {
+        error(
+            format!("{} is no valid international host name", quoted(text)),
+            "check its spelling, or write its `xn--` form",
+        )
+    })?;
     let name = mapped.strip_suffix('.').unwrap_or(&mapped);
     if name.is_empty() {
         return Err(error(
@@ -115,6 +119,13 @@ pub fn canonical_name(text: &str) -> Result<String, NameError> {
         ));
     }
     Ok(name.to_owned())
+}
+
+/// Whether mapping would leave the text as it is: lower-case ASCII without `xn--`, as nearly
+/// every name is. Lists have a million of them.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    text.bytes().all(is_plain) && !text.contains("xn--")
 }
 
 fn check_label(text: &str, label: &str) -> Result<(), NameError> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Where a rule comes from; an earlier layer decides before a later one is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,14 +66,29 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Indexed {
     rules: Vec<Rule>,
+    /// A hash of each rule's content: what decides between rules of equal strength. Comparing
+    /// the rules themselves would walk through both of two equal lists on every look-up.
+    fingerprints: Vec<u64>,
     index: Index,
 }
 
 impl Indexed {
     fn new(rules: Vec<Rule>) -> Self {
         let index = Index::new(&rules);
-        Self { rules, index }
+        let fingerprints = rules.iter().map(fingerprint).collect();
+        Self {
+            rules,
+            fingerprints,
+            index,
+        }
     }
+}
+
+/// The same for equal rules, in every run.
+fn fingerprint(rule: &Rule) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    rule.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A rule that matches a flow.
@@ -85,15 +101,16 @@ pub(crate) struct Match<'a> {
     /// The most specific of its destinations that match.
     pub(crate) to: &'a Destination,
     pub(crate) strength: Strength,
+    fingerprint: u64,
 }
 
 impl Match<'_> {
     /// Whether this wins over another match of its layer. Rules of equal strength have equal
-    /// effect; their own order keeps the choice independent of where they stand in a file.
+    /// effect; their fingerprints keep the choice independent of where they stand in a file.
     pub(crate) fn cmp_strength(&self, other: &Self) -> Ordering {
-        self.strength
-            .cmp(&other.strength)
-            .then_with(|| self.rule.cmp(other.rule))
+        let (ours, theirs) = (&self.strength, &other.strength);
+        ours.cmp(theirs)
+            .then(self.fingerprint.cmp(&other.fingerprint))
     }
 
     fn is_as_specific_as(&self, other: &Self) -> bool {
@@ -239,9 +256,13 @@ impl Policy {
         now: jiff::Timestamp,
         mut visit: impl FnMut(Match<'a>),
     ) {
-        let Indexed { rules, index } = &self.layers[layer.index()];
+        let Indexed {
+            rules,
+            fingerprints,
+            index,
+        } = &self.layers[layer.index()];
         index.visit(rules, facts, |place, to| {
-            if let Some(rule) = rules.get(place)
+            if let (Some(rule), Some(fingerprint)) = (rules.get(place), fingerprints.get(place))
                 && to.matches_facts(facts)
                 && rule.applies(facts, now)
             {
@@ -251,6 +272,7 @@ impl Policy {
                     rule,
                     to,
                     strength: rule.strength(to),
+                    fingerprint: *fingerprint,
                 });
             }
         });

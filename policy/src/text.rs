@@ -36,7 +36,7 @@ fn push_escaped(shown: &mut String, character: char) {
 
 /// Whether a character could garble a line it is shown in, or hide in it.
 pub(crate) fn is_hidden(character: char) -> bool {
-    !matches!(character, '\'' | '"' | '\\') && character.escape_debug().len() > 1
+    !matches!(character, ' '..='~') && character.escape_debug().len() > 1
 }
 
 #[cfg(test)]

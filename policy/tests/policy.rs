@@ -317,6 +317,20 @@ fn then_deny_wins_over_ask_over_allow() {
 }
 
 #[test]
+fn of_equal_rules_the_same_one_is_named_in_any_order() {
+    let (a, b) = (
+        r#"{"do":"deny","to":["@any"],"note":"a"}"#,
+        r#"{"do":"deny","to":["@any"],"note":"b"}"#,
+    );
+    let decided = |json: String| {
+        let mut policy = Policy::new();
+        policy.set_layer(Layer::Saved, rules(&json));
+        example().decided(&policy)
+    };
+    assert_eq!(decided(format!("{a},{b}")), decided(format!("{b},{a}")));
+}
+
+#[test]
 fn the_destination_decides_before_the_program() {
     let mut policy = Policy::new();
     policy.set_layer(

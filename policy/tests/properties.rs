@@ -141,6 +141,17 @@ fn destination() -> impl Strategy<Value = Destination> {
     })
 }
 
+/// Destinations of which many hold one flow, so that rules meet on one key.
+fn crowded() -> impl Strategy<Value = Destination> {
+    prop_oneof![
+        1 => destination(),
+        2 => select(vec![
+            "10.0.0.1", "10.0.0.1:443", "10.0.0.0/24", "10.0.0.0/24:443", "10.0.0.1-10.0.0.6", "printer.lan", "printer.lan:80,443", "*.lan", "*.lan/tcp",
+            "unix:/run/x.sock", "@lan", "@lan:443", "fd00::/16", "fd00::1",
+        ]).prop_map(|text| text.parse().unwrap()),
+    ]
+}
+
 fn app() -> impl Strategy<Value = Option<AppPattern>> {
     let known = select(vec![
         "script:/usr/bin/npm",
@@ -170,7 +181,7 @@ fn rule() -> impl Strategy<Value = Rule> {
     let note = proptest::option::of("[ -~]{0,3}");
     (
         select(Action::ALL.to_vec()),
-        prop::collection::vec(destination(), 1..4),
+        prop::collection::vec(crowded(), 1..4),
         app(),
         until,
         note,
@@ -236,10 +247,16 @@ fn flow() -> impl Strategy<Value = Flow> {
     (
         subject,
         select(Protocol::ALL.to_vec()),
-        address(),
+        prop_oneof![
+            address(),
+            select(vec!["10.0.0.1", "10.0.0.2", "fd00::1"]).prop_map(|text| text.parse().unwrap())
+        ],
         port,
         unix,
-        prop::collection::vec(name(), 0..3),
+        prop_oneof![
+            prop::collection::vec(name(), 0..3),
+            Just(vec!["printer.lan".to_owned()])
+        ],
     )
         .prop_map(|(subject, protocol, address, port, unix, names)| Flow {
             subject,

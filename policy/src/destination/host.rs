@@ -64,9 +64,9 @@ impl Host {
             (Self::Unix(_), Far::Ip { .. }) | (_, Far::Unix(_)) => false,
             (Self::Address(own), Far::Ip { address, .. }) => *own == address,
             (Self::Network(net), Far::Ip { address, .. }) => net.contains(&address),
+            // Both ends are of one family, and all of IPv4 sorts before all of IPv6.
             (Self::Range(range), Far::Ip { address, .. }) => {
-                address.is_ipv4() == range.first.is_ipv4()
-                    && (range.first..=range.last).contains(&address)
+                (range.first..=range.last).contains(&address)
             }
             (Self::Name(own), Far::Ip { .. }) => facts.names().any(|name| **own == *name),
             (Self::Below(zone), Far::Ip { .. }) => facts.names().any(|name| is_below(name, zone)),
