@@ -53,10 +53,19 @@ impl Index {
     /// Files every destination of these rules. Look-ups must be given the same rules.
     pub(crate) fn new(rules: &[Rule]) -> Self {
         let count = rules.iter().map(|rule| rule.to.len()).sum();
+        let has_key = |to: &&Destination| {
+            !matches!(to.host, Host::Network(_) | Host::Range(_) | Host::Group(_))
+        };
+        // Growing would look at every name again, all over memory.
+        let exact_count = rules
+            .iter()
+            .flat_map(|rule| &rule.to)
+            .filter(has_key)
+            .count();
         let mut index = Self {
             entries: Vec::with_capacity(count),
             hasher: DefaultHashBuilder::default(),
-            exact: HashTable::new(),
+            exact: HashTable::with_capacity(exact_count),
             networks: Networks::default(),
             groups: [END; Group::ALL.len()],
             has_zones: false,
@@ -137,6 +146,7 @@ impl Index {
             }
             Host::Network(net) => {
                 let next = self.networks.put(*net, number).unwrap_or(END);
+                let next = self.without_twin(rules, rule, destination, next);
                 self.entries.push(Entry { rule, to, next });
             }
             // A range is filed under each of the networks that make it up.
@@ -149,13 +159,15 @@ impl Index {
             }
             Host::Below(_) => {
                 self.has_zones = true;
-                self.file_exact(rules, rule, to);
+                self.file_exact(rules, rule, to, destination);
             }
-            Host::Address(_) | Host::Name(_) | Host::Unix(_) => self.file_exact(rules, rule, to),
+            Host::Address(_) | Host::Name(_) | Host::Unix(_) => {
+                self.file_exact(rules, rule, to, destination)
+            }
         }
     }
 
-    fn file_exact(&mut self, rules: &[Rule], rule: usize, to: usize) {
+    fn file_exact(&mut self, rules: &[Rule], rule: usize, to: usize, destination: &Destination) {
         let number = self.entries.len();
         self.entries.push(Entry {
             rule,
@@ -174,10 +186,29 @@ impl Index {
         );
         let mut first = slot.or_insert(number);
         let previous = std::mem::replace(first.get_mut(), number);
-        if previous != number
-            && let Some(entry) = self.entries.get_mut(number)
-        {
-            entry.next = previous;
+        if previous == number {
+            return;
+        }
+        let next = self.without_twin(rules, rule, destination, previous);
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.next = next;
+        }
+    }
+
+    /// The chain that goes on after an entry: without its first one where that says the same.
+    /// Lists name some things many times.
+    fn without_twin(
+        &self,
+        rules: &[Rule],
+        rule: usize,
+        destination: &Destination,
+        first: usize,
+    ) -> usize {
+        match self.entries.get(first) {
+            Some(entry) if entry.rule == rule && at(rules, rule, entry.to) == Some(destination) => {
+                entry.next
+            }
+            _ => first,
         }
     }
 }
