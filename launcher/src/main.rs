@@ -12,6 +12,7 @@ mod cli;
 mod commands;
 mod exit;
 mod procs;
+mod prompt;
 mod run;
 mod say;
 mod sys;

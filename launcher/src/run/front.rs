@@ -19,9 +19,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long a CMD that a stop signal has reached may take to be seen stopped.
+const STOPS_BY_ITSELF: Duration = Duration::from_millis(30);
 
 /// What the front needs to follow a session.
-#[derive(Debug)]
 pub(super) struct Follow {
     /// The front's end of the private channel.
     pub(super) link: Link,
@@ -55,6 +58,8 @@ struct Front {
     dir: Option<PathBuf>,
     /// CMD is stopped by this signal, and the front has not stopped itself yet.
     stop: Option<i32>,
+    /// A stop signal for CMD that may have reached it already, and when to forward it if not.
+    stop_to_forward: Option<(i32, Instant)>,
     /// The session said why CMD could not be started.
     failed: Option<u8>,
     end: Option<End>,
@@ -81,6 +86,7 @@ impl Front {
             command: None,
             dir: None,
             stop: None,
+            stop_to_forward: None,
             failed: None,
             end: None,
             totals: (0, 0),
@@ -99,6 +105,7 @@ impl Front {
                 SessionState::Lost => self.reap(),
                 SessionState::Done => {}
             }
+            self.forward_stop()?;
             self.follow.client.step(&self.follow.link)?;
             if self.is_over() {
                 return self.finish();
@@ -117,10 +124,13 @@ impl Front {
         for fd in self.follow.client.descriptors() {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
-        let timeout = self
-            .follow
-            .client
-            .wakes_in()
+        let to_forward = self
+            .stop_to_forward
+            .map(|(_, at)| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1));
+        let timeout = [self.follow.client.wakes_in(), to_forward]
+            .into_iter()
+            .flatten()
+            .min()
             .map_or(PollTimeout::NONE, |left| {
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
             });
@@ -146,18 +156,40 @@ impl Front {
         if signal == libc::SIGWINCH {
             self.follow.client.terminal_resized();
         }
-        let Some(command) = self.command else {
-            return Ok(());
-        };
+        if signal == libc::SIGCONT {
+            self.stop_to_forward = None;
+        }
         if !forward::is_for_command(info, self.follow.session) {
             return Ok(());
         }
-        if self.session == SessionState::Serving {
-            self.follow.link.send(&ToSession::Signal(signal))
-        } else {
-            // A child that is not reaped yet: the number is still its own.
-            let _ = sys::kill(command, signal);
-            Ok(())
+        if matches!(signal, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) {
+            self.stop_to_forward = Some((signal, Instant::now() + STOPS_BY_ITSELF));
+            return Ok(());
+        }
+        self.signal_command(signal)
+    }
+
+    /// A stop that was meant for the whole group has stopped CMD by now; sent to it late it could
+    /// stop a CMD that was continued in between.
+    fn forward_stop(&mut self) -> io::Result<()> {
+        match self.stop_to_forward {
+            Some((signal, at)) if at <= Instant::now() => {
+                self.stop_to_forward = None;
+                self.signal_command(signal)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn signal_command(&self, signal: i32) -> io::Result<()> {
+        match (self.session, self.command) {
+            (SessionState::Serving, Some(_)) => self.follow.link.send(&ToSession::Signal(signal)),
+            (_, Some(command)) if self.end.is_none() => {
+                // A child that is not reaped yet: the number is still its own.
+                let _ = sys::kill(command, signal);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -175,7 +207,7 @@ impl Front {
     fn on_message(&mut self, message: ToFront) -> io::Result<()> {
         match message {
             ToFront::Failed { text, status } => {
-                self.follow.client.print_above(&format!("hallpass: {text}"));
+                self.follow.client.say(&text);
                 self.failed = Some(status);
             }
             ToFront::Ready {
@@ -184,13 +216,22 @@ impl Front {
                 command,
             } => {
                 self.command = Some(Pid::from_raw(command));
-                self.follow
-                    .client
-                    .connect(&dir, self.follow.session, command)?;
+                let connected = self.follow.client.connect(&dir, self.follow.session);
                 self.dir = Some(dir);
-                self.follow.link.send(&ToSession::Go)?;
+                match connected {
+                    Ok(()) => self.follow.link.send(&ToSession::Go)?,
+                    // CMD must not run where nobody could say what becomes of its connections.
+                    Err(text) => {
+                        say(&text);
+                        self.failed = Some(Exit::Ours.code());
+                        self.follow.link.send(&ToSession::Signal(libc::SIGKILL))?;
+                    }
+                }
             }
-            ToFront::Stopped(signal) => self.stop = Some(signal),
+            ToFront::Stopped(signal) => {
+                self.stop = Some(signal);
+                self.stop_to_forward = None;
+            }
             ToFront::Continued => {
                 self.stop = None;
                 self.follow.link.send(&ToSession::ContinueSeen)?;
@@ -214,7 +255,7 @@ impl Front {
                 self.totals = (allowed, denied);
                 self.session = SessionState::Done;
             }
-            ToFront::PromptAck => self.follow.client.terminal_saved(),
+            ToFront::PromptAck => self.follow.client.terminal_saved(&self.follow.link)?,
         }
         Ok(())
     }
@@ -224,7 +265,7 @@ impl Front {
         self.session = SessionState::Lost;
         // Its end of the channel closes before its children are handed over.
         self.reap_session();
-        self.follow.client.session_lost();
+        self.follow.client.close(&self.follow.link, false);
         if self.failed.is_none() {
             say(
                 "the session was killed; CMD goes on, and each of its connections that is not decided yet is refused",
@@ -277,7 +318,9 @@ impl Front {
     }
 
     fn finish(&mut self) -> io::Result<ExitCode> {
-        self.follow.client.close(self.end.is_some());
+        self.follow
+            .client
+            .close(&self.follow.link, self.end.is_some());
         if self.session == SessionState::Done {
             // It has nothing left to do, and must not be left to a caller that reaps nobody.
             self.reap_session();
@@ -316,8 +359,10 @@ fn end_by(signal: i32) -> ExitCode {
 fn raise(signal: Signal) {
     let mut set = SigSet::empty();
     set.add(signal);
+    // While it is blocked, so that it becomes one with the signal that the whole group got: two
+    // would stop this process again when it is continued.
+    let _ = nix::sys::signal::kill(getpid(), signal);
     // SIGSTOP can be neither blocked nor unblocked, which is no error.
     let _ = set.thread_unblock();
-    let _ = nix::sys::signal::kill(getpid(), signal);
     let _ = set.thread_block();
 }

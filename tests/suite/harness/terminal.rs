@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const QUESTION_STARTS: &str = "hallpass";
 const QUESTION_ENDS: &str = "> ";
 /// The keys of the answers that hold for the calls that wait now only.
-const ALLOW_ONCE: &str = "o";
-const DENY_ONCE: &str = "n";
+const ALLOW_ONCE: &str = "1y";
+const DENY_ONCE: &str = "1n";
 
 /// A terminal of 30 rows and 100 columns.
 pub(crate) struct Terminal {
