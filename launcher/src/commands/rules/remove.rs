@@ -2,7 +2,7 @@
 
 use super::super::failure::{Failure, Outcome};
 use super::{file, in_force};
-use hallpass_policy::{Destination, RuleFile};
+use hallpass_policy::{Action, AppPattern, Destination, Rule, RuleFile};
 use hallpass_session::escape::escape;
 use hallpass_session::problem::Problem;
 use hallpass_session::rules_file;
@@ -10,17 +10,60 @@ use hallpass_session::rules_file;
 /// Remove saved rules.
 #[derive(Debug, clap::Args)]
 pub(super) struct RemoveArgs {
-    /// Which: a number as `hallpass rules list` shows it, or a destination exactly as a rule has
-    /// it.
-    #[arg(value_name = "NUMBER|DEST", required = true, value_parser = which)]
-    rules: Vec<Which>,
+    /// Which: numbers as `hallpass rules list` shows them, or destinations exactly as rules have
+    /// them; after `allow`, `deny` or `ask` only rules that say so.
+    #[arg(value_name = "NUMBER|[allow|deny|ask] DEST", required = true)]
+    rules: Vec<String>,
+
+    /// Only rules for this program, written as the rule has it.
+    #[arg(long, value_name = "APP")]
+    app: Option<AppPattern>,
 }
 
 /// What a person means.
+#[derive(Debug)]
+struct Wanted {
+    rules: Vec<Which>,
+    action: Option<Action>,
+    app: Option<AppPattern>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Which {
     Number(usize),
     To(Destination),
+}
+
+/// Makes sense of the words.
+fn wanted(words: &[String], app: Option<AppPattern>) -> Result<Wanted, Problem> {
+    let action = match words.first().map(String::as_str) {
+        Some("allow") => Some(Action::Allow),
+        Some("deny") => Some(Action::Deny),
+        Some("ask") => Some(Action::Ask),
+        _ => None,
+    };
+    let rest = words
+        .get(usize::from(action.is_some())..)
+        .unwrap_or_default();
+    let rules: Vec<Which> = rest
+        .iter()
+        .map(|word| {
+            which(word).map_err(|what| Problem {
+                place: escape(word, 100),
+                what,
+                instead: String::new(),
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if rules.is_empty() {
+        return Err(Problem {
+            place: words.join(" "),
+            what: "names no rule".to_owned(),
+            instead: "write its destination after it, or a number of `hallpass rules list`"
+                .to_owned(),
+        });
+    }
+    Ok(Wanted { rules, action, app })
 }
 
 fn which(text: &str) -> Result<Which, String> {
@@ -42,16 +85,17 @@ fn which(text: &str) -> Result<Which, String> {
 
 pub(super) fn run(args: &RemoveArgs) -> Outcome {
     let path = file()?;
-    let removed = rules_file::update(&path, |file| remove(file, &args.rules))?;
+    let wanted = wanted(&args.rules, args.app.clone())?;
+    let removed = rules_file::update(&path, |file| remove(file, &wanted))?;
     in_force(&removed.map_err(Failure::Problem)?)
 }
 
 /// Removes all that are meant, or nothing; gives a line for each rule removed or shortened.
-fn remove(file: &mut RuleFile, wanted: &[Which]) -> Result<Vec<String>, Problem> {
+fn remove(file: &mut RuleFile, wanted: &Wanted) -> Result<Vec<String>, Problem> {
     let mut after: Vec<_> = file.rules.iter().cloned().map(Some).collect();
     let mut lines = Vec::new();
-    for which in wanted {
-        let at = position(file, which)?;
+    for which in &wanted.rules {
+        let at = position(file, which, wanted)?;
         let (Some(rule), Some(slot)) = (file.rules.get(at), after.get_mut(at)) else {
             continue;
         };
@@ -73,8 +117,15 @@ fn remove(file: &mut RuleFile, wanted: &[Which]) -> Result<Vec<String>, Problem>
     Ok(lines)
 }
 
+impl Wanted {
+    fn fits(&self, rule: &Rule) -> bool {
+        self.action.is_none_or(|action| rule.action == action)
+            && (self.app.is_none() || rule.app == self.app)
+    }
+}
+
 /// Where in the file the rule is that is meant; never a guess.
-fn position(file: &RuleFile, which: &Which) -> Result<usize, Problem> {
+fn position(file: &RuleFile, which: &Which, wanted: &Wanted) -> Result<usize, Problem> {
     let problem = |place: String, what: &str| Problem {
         place,
         what: what.to_owned(),
@@ -88,7 +139,7 @@ fn position(file: &RuleFile, which: &Which) -> Result<usize, Problem> {
                 .rules
                 .iter()
                 .enumerate()
-                .filter(|(_, rule)| rule.to.contains(to));
+                .filter(|(_, rule)| rule.to.contains(to) && wanted.fits(rule));
             match (found.next(), found.count()) {
                 (Some((at, _)), 0) => Ok(at),
                 (None, _) => Err(problem(to.to_string(), "no rule has this destination")),
@@ -119,10 +170,15 @@ mod tests {
 
     fn after(words: &[&str]) -> Result<(String, Vec<String>), String> {
         let mut file = rules();
-        let wanted = words
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let app = words.iter().find_map(|word| word.strip_prefix("--app="));
+        let app = app.map(|app| app.parse().unwrap());
+        let words: Vec<String> = words
             .iter()
-            .map(|word| which(word))
-            .collect::<Result<Vec<_>, _>>()?;
+            .filter(|word| !word.starts_with("--"))
+            .cloned()
+            .collect();
+        let wanted = wanted(&words, app).map_err(|problem| problem.to_string())?;
         let result = remove(&mut file, &wanted).map_err(|problem| problem.to_string());
         if result.is_err() {
             assert_eq!(file, rules(), "a refused removal removes nothing");
@@ -152,6 +208,19 @@ mod tests {
             after(&["C.test."]).unwrap().0,
             "removed rule 2: deny c.test"
         );
+    }
+
+    #[test]
+    fn the_action_and_the_program_tell_rules_apart() {
+        assert_eq!(after(&["deny", "c.test"]).unwrap().1.len(), 3);
+        assert_eq!(
+            after(&["d.test", "--app=curl"]).unwrap().0,
+            "removed rule 4: allow d.test for curl"
+        );
+        let error = after(&["allow", "c.test"]).unwrap_err();
+        assert!(error.contains("no rule"), "{error}");
+        let error = after(&["allow"]).unwrap_err();
+        assert!(error.contains("names no rule"), "{error}");
     }
 
     #[test]
