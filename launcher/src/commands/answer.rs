@@ -5,7 +5,7 @@ use super::output::Output;
 use super::{pending, sessions};
 use crate::say::say;
 use hallpass_session::control::client::problem;
-use hallpass_session::control::protocol::{Answer, Call, Duration, Question, Scope};
+use hallpass_session::control::protocol::{Answer, Call, Duration, Question, QuestionId, Scope};
 use hallpass_session::escape::escape;
 use hallpass_session::problem::Problem;
 use hallpass_session::render;
@@ -37,6 +37,11 @@ pub(crate) struct AnswerArgs {
         default_value = "host"
     )]
     scope: Scope,
+
+    /// A destination of your own instead, written as in a rule; it must cover the question. May
+    /// be repeated.
+    #[arg(long, value_name = "DEST", conflicts_with = "scope")]
+    to: Vec<String>,
 }
 
 /// The two answers.
@@ -65,19 +70,29 @@ pub(crate) fn run(args: &AnswerArgs) -> Outcome {
     };
     let failed = |error| Failure::from(problem(&session, &error));
     let mut client = sessions::connect(&session).map_err(failed)?;
-    let call = Call::Answer {
-        question: question.id,
-        answer: answer.clone(),
-    };
+    let call = call(args, question.id, &answer);
     let settled = client.request(call).map_err(failed)?;
     let mut output = Output::new();
-    output.line(&summary(&question, &answer, settled))?;
+    output.line(&summary(&question, &answer, &args.to, settled))?;
     output.finish()?;
     if args.duration == Duration::Always {
         // The session that was answered has the rule; the others take it from the file.
         return sessions::tell_rules_changed().1;
     }
     Ok(())
+}
+
+fn call(args: &AnswerArgs, question: QuestionId, answer: &Answer) -> Call {
+    if args.to.is_empty() {
+        let answer = answer.clone();
+        return Call::Answer { question, answer };
+    }
+    Call::AnswerTo {
+        question,
+        verdict: answer.verdict,
+        duration: answer.duration,
+        to: args.to.clone(),
+    }
 }
 
 /// `SESSION:QUESTION`.
@@ -129,12 +144,16 @@ fn the_only_one() -> Result<(Session, Question), Failure> {
 }
 
 /// What the answer did, in one line.
-fn summary(question: &Question, answer: &Answer, settled: usize) -> String {
+fn summary(question: &Question, answer: &Answer, own: &[String], settled: usize) -> String {
     let offer = question
         .offers
         .iter()
         .find(|offer| offer.scope == answer.scope);
-    let to = offer.map_or_else(|| answer.scope.to_string(), |offer| offer.to.join(", "));
+    let to = match offer {
+        _ if !own.is_empty() => escape(&own.join(", "), 200),
+        Some(offer) => offer.to.join(", "),
+        None => answer.scope.to_string(),
+    };
     let until = match answer.duration {
         Duration::Once => "for what waits now".to_owned(),
         Duration::Run => "until the session ends".to_owned(),
