@@ -215,6 +215,11 @@ fn plain_words(error: &serde_json::Error, plain: &str) -> (String, String) {
         let message = clipped(&format!("{found} cannot stand here"));
         return (message, format!("write {expected}"));
     }
+    // What serde_json says of a word that is neither true, false nor null.
+    if plain == "expected ident" {
+        let remedy = "a rule file is one JSON object, and text in it stands in double quotes";
+        return ("this is no JSON".to_owned(), remedy.to_owned());
+    }
     let remedy = known
         .iter()
         .find(|(part, _)| plain.contains(part))

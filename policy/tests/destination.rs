@@ -234,6 +234,43 @@ fn names_say_what_to_write() {
 }
 
 #[test]
+fn a_forgotten_at_sign_is_no_machine() {
+    for word in ["lan", "any", "local", "internet", "loopback", "multicast"] {
+        assert_refused(word, &[&format!("write @{word}"), &format!("`{word}.`")]);
+        assert_refused(&format!("{word}:443"), &[&format!("write @{word}")]);
+        assert_eq!(shown(&format!("{word}.:443")), format!("{word}.:443"));
+    }
+    assert!(Flow::tcp("192.168.1.9", 80).under(&["lan"]).is_in("lan."));
+    assert_eq!(shown("dns"), "dns");
+}
+
+#[test]
+fn a_destination_knows_which_names_it_could_match() {
+    let could =
+        |text: &str, name: &str| text.parse::<Destination>().unwrap().could_match_name(name);
+    for text in [
+        "www.example.com",
+        "*.example.com",
+        "*.com",
+        "10.0.0.0/8",
+        "10.0.0.1",
+        "@lan",
+        "@any:80",
+    ] {
+        assert!(could(text, "www.example.com"), "{text}");
+    }
+    for text in [
+        "example.com",
+        "*.www.example.com",
+        "unix:/run/x",
+        "@broker",
+        "*.example.org",
+    ] {
+        assert!(!could(text, "www.example.com"), "{text}");
+    }
+}
+
+#[test]
 fn pasted_text_says_what_to_write() {
     for (text, remedy) in [
         ("https://example.com/", "write `example.com:443`"),
@@ -258,7 +295,8 @@ fn pasted_text_says_what_to_write() {
         ("example.com\n", "write `example.com`"),
         ("a.example, b.example", "one destination at a time"),
         ("a.example b.example", "one destination at a time"),
-        ("a.example,b.example", "letters, digits"),
+        ("a.example,b.example", "one destination at a time"),
+        ("a.example:80,b.example:80", "one destination at a time"),
         ("", "@any"),
         (":443", "write `@any:443`"),
         ("/tcp", "write @any/tcp"),

@@ -73,7 +73,7 @@ fn what_is_not_one_json_object_is_refused() {
     for (text, line, column, part) in [
         ("", 1, 1, "empty"),
         (" \n\t\n", 1, 1, "empty"),
-        ("nonsense", 1, 1, "JSON"),
+        ("nonsense", 1, 1, "this is no JSON"),
         ("[]", 1, 1, "an object such as { \"version\": 1"),
         ("[1, \"ask\", []]", 1, 1, "an object such as"),
         ("\"x\"", 1, 1, "an object such as"),

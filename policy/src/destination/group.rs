@@ -96,6 +96,22 @@ impl Group {
         }
     }
 
+    /// The group that somebody who forgot the `@` is likely to mean. `deny lan` must not pass
+    /// for a rule and guard nothing. Not all of them: machines are called dns or broker.
+    pub(super) fn with_bare_word(text: &str) -> Option<Self> {
+        let likely = [
+            Self::Any,
+            Self::Internet,
+            Self::Local,
+            Self::Lan,
+            Self::Multicast,
+            Self::Loopback,
+        ];
+        likely
+            .into_iter()
+            .find(|group| group.as_str().strip_prefix('@') == Some(text))
+    }
+
     /// Where the group stands among the groups; more is more specific.
     pub(super) fn rank(self) -> u8 {
         match self {

@@ -103,6 +103,8 @@ impl fmt::Display for Host {
             Self::Address(address) => write!(f, "{address}"),
             Self::Network(net) => write!(f, "{net}"),
             Self::Range(range) => write!(f, "{}-{}", range.first, range.last),
+            // The dot tells a machine called `lan` from a forgotten `@`.
+            Self::Name(name) if Group::with_bare_word(name).is_some() => write!(f, "{name}."),
             Self::Name(name) => f.write_str(name),
             Self::Below(zone) => write!(f, "*.{zone}"),
             Self::Group(group) => write!(f, "{group}"),

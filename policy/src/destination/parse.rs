@@ -153,6 +153,12 @@ fn host_of(text: &str) -> Result<Host, DestinationError> {
     if text.starts_with('@') {
         return group(text);
     }
+    if text.contains(',') {
+        return Err(error(
+            format!("{} has a comma in its host", quoted(text)),
+            "write one destination at a time",
+        ));
+    }
     if text.contains('*') {
         return wildcard(text);
     }
@@ -170,6 +176,18 @@ fn host_of(text: &str) -> Result<Host, DestinationError> {
     }
     if ends_in_number(text) {
         return Err(odd_ipv4(text));
+    }
+    if let Some(group) = Group::with_bare_word(text) {
+        return Err(error(
+            format!(
+                "{} without `@` would be a machine of that name",
+                quoted(text)
+            ),
+            format!(
+                "write {group}, or {} for the machine",
+                quoted(&format!("{text}."))
+            ),
+        ));
     }
     Ok(Host::Name(canonical_name(text)?.into_boxed_str()))
 }
