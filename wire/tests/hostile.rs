@@ -59,11 +59,7 @@ const STAMP_AT: usize = REQUEST_LEN - 8;
 
 #[test]
 fn every_byte_without_a_meaning_is_zero() {
-    for at in [11, 14, 15]
-        .into_iter()
-        .chain(17..24)
-        .chain(28..STAMP_AT)
-    {
+    for at in [11, 14, 15].into_iter().chain(17..24).chain(28..STAMP_AT) {
         assert_eq!(spoilt(ask(), at, 1), DecodeError::Padding, "byte {at}");
     }
     let unused_name = 16 + "host.test".len()..ADDRESSES_AT;

@@ -12,9 +12,31 @@ pub const KEEP_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The newest logs that together are no larger than this stay, in bytes.
 pub const KEEP_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Removes the logs of ended sessions that are older than [`KEEP_FOR`], and the oldest ones
+/// How long nobody looks again: thousands of logs would delay each start.
+const EVERY: Duration = Duration::from_secs(3600);
+/// Its time of change says when somebody last looked.
+const MARKER: &str = ".pruned";
+
+/// Once an hour, removes the logs of ended sessions that are older than [`KEEP_FOR`], and the oldest ones
 /// beyond [`KEEP_BYTES`]. Touches nothing but files that are named like a session's log.
 pub fn prune(dir: &Path) {
+    let marker = dir.join(MARKER);
+    let looked = std::fs::symlink_metadata(&marker).and_then(|meta| meta.modified());
+    if looked.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < EVERY)) {
+        return;
+    }
+    // Where it cannot be written, each session looks.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(flags.bits())
+        .open(&marker);
+    if let Ok(file) = file {
+        let _ = file.set_modified(SystemTime::now());
+    }
     prune_to(dir, KEEP_FOR, KEEP_BYTES);
 }
 
