@@ -107,6 +107,8 @@ struct State {
     generation: u64,
     /// When counts are taken next.
     next_taking: Option<Instant>,
+    /// Until when the clock sleeps; none where it sleeps until it is woken.
+    clock_sleeps_until: Option<Instant>,
 }
 
 struct Client {
@@ -146,6 +148,7 @@ impl Core {
                     tally: config.page.map(Tally::new),
                     generation: 0,
                     next_taking: None,
+                    clock_sleeps_until: None,
                 }),
                 changed: Condvar::new(),
             }),
@@ -265,8 +268,9 @@ impl Core {
         let mut state = self.lock();
         while !state.is_over {
             let now = Instant::now();
-            let next = state.engine.next_deadline().into_iter();
-            state = match next.chain(state.next_taking).min() {
+            let next = state.next_deadline();
+            state.clock_sleeps_until = next;
+            state = match next {
                 Some(deadline) if deadline <= now => {
                     state.engine.tick(now);
                     if state.next_taking.is_some_and(|at| at <= now) {
@@ -359,7 +363,12 @@ impl Core {
                 send(state, &message, |client| client.asks);
             }
         }
-        self.shared.changed.notify_all();
+        // Only where the clock would sleep too long: waking it costs more than most decisions.
+        if let Some(next) = state.next_deadline()
+            && state.clock_sleeps_until.is_none_or(|until| next < until)
+        {
+            self.shared.changed.notify_all();
+        }
     }
 
     fn publish(&self, state: &mut State, kind: Kind) {
@@ -382,6 +391,11 @@ impl Core {
 }
 
 impl State {
+    fn next_deadline(&self) -> Option<Instant> {
+        let next = self.engine.next_deadline().into_iter();
+        next.chain(self.next_taking).min()
+    }
+
     fn keep(
         &mut self,
         flow: &Flow,
@@ -401,7 +415,9 @@ impl State {
             verdict,
             source: source.clone(),
         })?;
-        self.next_taking = tally.pause().map(|pause| now + pause);
+        // Sooner, never later: counts must be taken also while verdicts are being kept.
+        let soon = tally.pause().map(|pause| now + pause);
+        self.next_taking = [self.next_taking, soon].into_iter().flatten().min();
         Some(Keep {
             generation: tally.page().generation()?,
             counter,
