@@ -4,14 +4,14 @@
 //! would eat the answer. So the job is stopped while a person is asked, parents first, and
 //! continued afterwards, children first, so that no shell among them ever sees its job stopped.
 
-use crate::procs::{Process, Table, thread_states};
+use crate::procs::{Table, thread_states};
 use crate::sys;
 use nix::sys::termios::{
     FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr,
     tcsetattr,
 };
 use nix::unistd::{Pid, getpgrp, getpid, tcgetpgrp, tcsetpgrp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// (a parent in vfork(2), a disk that spins up), so it need not be waited for.
 const BUSY: Duration = Duration::from_millis(300);
 /// How often states are looked at.
-const GLANCE: Duration = Duration::from_millis(1);
+const GLANCE: Duration = Duration::from_micros(200);
 
 /// Why the terminal was not taken.
 #[derive(Debug)]
@@ -113,30 +113,35 @@ fn stop_all(
 ) -> Result<(), Trouble> {
     let end = Instant::now() + PATIENCE;
     loop {
-        let fresh = running(&Table::read(), foreground.as_raw(), session);
-        if fresh.iter().all(|pid| stopped.contains(pid)) {
+        let mut generations = running(&Table::read(), foreground.as_raw(), session);
+        for generation in &mut generations {
+            generation.retain(|pid| !stopped.contains(pid));
+        }
+        if generations.iter().all(Vec::is_empty) {
             return Ok(());
         }
-        let fresh: Vec<i32> = fresh
-            .into_iter()
-            .filter(|pid| !stopped.contains(pid))
-            .collect();
-        note(&[stopped.as_slice(), &fresh].concat());
-        for pid in &fresh {
-            match sys::kill(Pid::from_raw(*pid), libc::SIGSTOP) {
-                Ok(()) => stopped.push(*pid),
-                Err(nix::errno::Errno::ESRCH) => {}
-                Err(_) => return Err(Trouble::CannotStop(*pid)),
+        note(&[stopped.as_slice(), &generations.concat()].concat());
+        // A shell that is woken by its child's stop while its own is only on the way has waited
+        // for the child already, and would say "Stopped" as soon as it goes on. So each generation
+        // must have come to rest before the next is touched.
+        for generation in generations {
+            for pid in &generation {
+                match sys::kill(Pid::from_raw(*pid), libc::SIGSTOP) {
+                    Ok(()) => stopped.push(*pid),
+                    Err(nix::errno::Errno::ESRCH) => {}
+                    Err(_) => return Err(Trouble::CannotStop(*pid)),
+                }
             }
+            wait_until_stopped(&generation, end)?;
         }
-        wait_until_stopped(&fresh, end)?;
     }
 }
 
-/// Who must be stopped: members of the group, and their ancestors below the session; parents
-/// first. Not this process and its own ancestors: the caller's script or shell may be in the
-/// group and waits for us anyway. Not who is stopped already: it must stay so afterwards.
-fn running(table: &Table, foreground: i32, session: i32) -> Vec<i32> {
+/// Who must be stopped: members of the group, and their ancestors below the session; by
+/// generation, parents first. Not this process and its own ancestors: the caller's script or
+/// shell may be in the group and waits for us anyway. Not who is stopped already: it must stay so
+/// afterwards.
+fn running(table: &Table, foreground: i32, session: i32) -> Vec<Vec<i32>> {
     let me = getpid().as_raw();
     let above_me = table.ancestors(me);
     let members = table.select(|process| process.group == foreground);
@@ -147,15 +152,22 @@ fn running(table: &Table, foreground: i32, session: i32) -> Vec<i32> {
             wanted.extend(ancestors.iter().take(position));
         }
     }
-    let mut running: Vec<Process> = table.select(|process| {
+    let running = table.select(|process| {
         wanted.contains(&process.pid)
             && process.pid != me
             && process.pid != session
             && !above_me.contains(&process.pid)
             && !matches!(process.state, 'T' | 't' | 'Z' | 'X')
     });
-    running.sort_by_key(|process| (table.ancestors(process.pid).len(), process.pid));
-    running.into_iter().map(|process| process.pid).collect()
+    let mut generations: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
+    for process in running {
+        let depth = table.ancestors(process.pid).len();
+        generations.entry(depth).or_default().push(process.pid);
+    }
+    for generation in generations.values_mut() {
+        generation.sort_unstable();
+    }
+    generations.into_values().collect()
 }
 
 /// A process counts as stopped when each of its threads is: one that is still on its way out of
@@ -283,7 +295,10 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(running(&table, 13, 10), [17, 11, 13, 12]);
+        assert_eq!(
+            running(&table, 13, 10),
+            [vec![17], vec![11], vec![13], vec![12]]
+        );
     }
 
     #[test]
@@ -297,6 +312,6 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        assert_eq!(running(&table, 2, me + 1), [me + 2]);
+        assert_eq!(running(&table, 2, me + 1), [[me + 2]]);
     }
 }

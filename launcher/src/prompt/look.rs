@@ -61,7 +61,7 @@ impl Look {
 
     /// `text` in `style`, with the escape sequences that this terminal has for it.
     pub(crate) fn paint(&self, span: &Span) -> String {
-        if !self.color || span.style == Style::Plain {
+        if !self.color || span.style == Style::Plain || span.text.is_empty() {
             return span.text.clone();
         }
         // ECMA-48 SGR.
@@ -188,11 +188,16 @@ impl Text {
 }
 
 fn push(rows: &mut [Text], style: Style, text: &str) {
-    if let Some(row) = rows.last_mut() {
-        row.spans.push(Span {
+    let Some(row) = rows.last_mut() else {
+        return;
+    };
+    match row.spans.last_mut() {
+        // Words of one span stay one, so that its style is not switched off and on between them.
+        Some(last) if last.style == style => last.text.push_str(text),
+        _ => row.spans.push(Span {
             text: text.to_owned(),
             style,
-        });
+        }),
     }
 }
 
