@@ -51,7 +51,9 @@ impl<'a> Channel<'a> {
         let socket = match connect(session, &address, len, blocked) {
             Err(Failure::NoSession) => {
                 // The zero at the end belongs to a path.
-                let len = settings::ask_path(&mut path).ok_or(Failure::NoSession)? + 1;
+                let len = settings::ask_path(&mut path)
+                    .ok_or(Failure::NoSession)?
+                    .saturating_add(1);
                 set_path(&mut address, &path);
                 connect(session, &address, len, blocked)?
             }

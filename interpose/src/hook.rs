@@ -45,10 +45,12 @@ macro_rules! hook {
 
         /// Carries the way to the real function; shares its name, so that `real!` finds it.
         #[allow(non_camel_case_types, reason = "named like the function")]
+        #[allow(dead_code, reason = "execv goes on to the real execve")]
         pub(crate) struct $name {}
 
         impl $name {
             /// The function that ours stands in front of.
+            #[allow(dead_code, reason = "execv goes on to the real execve")]
             pub(crate) fn real() -> unsafe extern "C" fn($($ty),*) -> $ret {
                 unsafe extern "C" fn absent($(_: $ty),*) -> $ret {
                     $crate::errno::set(libc::ENOSYS);

@@ -14,10 +14,12 @@ compile_error!(
 #[macro_use]
 mod hook;
 
+mod arena;
 mod ask;
 mod calls;
 mod cancel;
 mod channel;
+mod environment;
 mod errno;
 mod gate;
 mod kept;
@@ -25,9 +27,13 @@ mod lookups;
 mod memory;
 mod messages;
 mod patience;
+mod programs;
 mod settings;
+mod shells;
 mod signals;
+mod strings;
 mod sys;
+mod variadic;
 
 /// Runs before main, after the constructors of most other libraries; nothing depends on that.
 #[used]
@@ -40,6 +46,9 @@ extern "C" fn start() {
     calls::resolve();
     messages::resolve();
     lookups::resolve();
+    programs::resolve();
+    shells::resolve();
+    variadic::resolve();
     settings::session();
 }
 

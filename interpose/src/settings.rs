@@ -1,9 +1,12 @@
 //! Which session we belong to: read once from the environment, kept for good.
 
+use crate::environment;
 use crate::sys::PATH_LEN;
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use hallpass_wire::{MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable};
+use hallpass_wire::{
+    MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable, VariableText,
+};
 
 /// Not looked at yet.
 const UNREAD: u8 = 0;
@@ -37,6 +40,19 @@ pub(crate) fn session() -> Option<SessionName> {
         }),
         _ => None,
     }
+}
+
+/// The variable's value, for a program that we start; None where we know no session.
+pub(crate) fn variable_text() -> Option<VariableText> {
+    let session = session()?;
+    let mut dir = [0; DIR_WORDS * 8];
+    let dir = directory(&mut dir);
+    let variable = Variable {
+        session,
+        guard: false,
+        dir,
+    };
+    variable.encode().ok()
 }
 
 /// The path of the session's ask socket and its length, where the session has named a directory.
@@ -90,10 +106,11 @@ fn directory(dir: &mut [u8; DIR_WORDS * 8]) -> Option<&[u8]> {
 }
 
 fn read() {
-    // Before the C library has set it up there is nothing to remember.
-    let Some(environment) = environment() else {
+    let environment = environment::current();
+    // An executable's .preinit_array runs before the C library has set it up: nothing to remember.
+    if environment.is_null() {
         return;
-    };
+    }
     let state = match variable(environment).and_then(|value| Variable::parse(value).ok()) {
         // The guard is not built yet, so a variable that promises one is not of our making.
         None | Some(Variable { guard: true, .. }) => NONE,
@@ -121,16 +138,6 @@ fn store_dir(dir: &[u8]) {
         word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
     }
     DIR_LEN.store(u8::try_from(dir.len()).unwrap_or(0), Ordering::Relaxed);
-}
-
-/// environ(7), if it is there yet: an executable's .preinit_array runs before it is.
-fn environment() -> Option<*const *const c_char> {
-    unsafe extern "C" {
-        static environ: *const *const c_char;
-    }
-    // SAFETY: a variable of the C library; read before main, where nobody changes it.
-    let environment = unsafe { environ };
-    (!environment.is_null()).then_some(environment)
 }
 
 /// The variable's value in the environment; a longer one is cut, and then not parsed.

@@ -402,3 +402,30 @@ fn map(len: usize, flags: c_int, fd: c_int) -> Option<usize> {
     // SAFETY: a new mapping at an address of the kernel's choice.
     unsafe { syscall(libc::SYS_mmap, args) }.ok()
 }
+
+/// Zeroed private memory of its own, unmapped when it goes out of scope.
+pub(crate) struct Mapping {
+    at: usize,
+    words: usize,
+}
+
+impl Mapping {
+    pub(crate) fn new(words: usize) -> Option<Self> {
+        let len = words.checked_mul(size_of::<usize>())?;
+        let at = map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
+        Some(Self { at, words })
+    }
+
+    pub(crate) fn words(&mut self) -> &mut [usize] {
+        // SAFETY: our own mapping of that many words, lent for as long as `self` is.
+        unsafe { core::slice::from_raw_parts_mut(self.at as *mut usize, self.words) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let len = self.words.saturating_mul(size_of::<usize>());
+        // SAFETY: our own mapping, of which nothing is lent any more.
+        let _ = unsafe { syscall(libc::SYS_munmap, [self.at, len, 0, 0, 0, 0]) };
+    }
+}

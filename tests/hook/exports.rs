@@ -4,17 +4,31 @@ use crate::fixture::HOOK;
 use object::{Object, ObjectSymbol};
 
 /// Every function the hook stands in front of, and nothing else.
-const HOOKS: [&str; 10] = [
+const HOOKS: [&str; 24] = [
     "__connect",
     "connect",
+    "execl",
+    "execle",
+    "execlp",
+    "execv",
+    "execve",
+    "execveat",
+    "execvp",
+    "execvpe",
+    "fexecve",
     "getaddrinfo",
     "gethostbyname",
     "gethostbyname2",
     "gethostbyname2_r",
     "gethostbyname_r",
+    "popen",
+    "posix_spawn",
+    "posix_spawnp",
     "sendmmsg",
     "sendmsg",
     "sendto",
+    "syscall",
+    "system",
 ];
 
 fn bytes() -> Vec<u8> {

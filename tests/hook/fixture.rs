@@ -25,7 +25,7 @@ impl Run {
 
 /// `tests/fixtures/NAME.c`, compiled; arguments are added with [`Fixture::arg`].
 pub(crate) struct Fixture {
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     args: Vec<String>,
 }
 
@@ -176,6 +176,13 @@ pub(crate) fn tcp() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
+}
+
+/// A TCP port of the loopback that accepts any number of connections.
+pub(crate) fn accepting() -> u16 {
+    let (listener, port) = tcp();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    port
 }
 
 /// A UDP port of the loopback.

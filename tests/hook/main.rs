@@ -14,6 +14,7 @@ mod exports;
 mod hostile;
 mod names;
 mod places;
+mod programs;
 mod refusals;
 mod same;
 mod signals;

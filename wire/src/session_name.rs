@@ -46,18 +46,18 @@ impl SessionName {
     pub(crate) fn text(self) -> ([u8; MAX_TEXT], usize) {
         let mut digits = [0_u8; 10];
         let mut left = self.pid;
-        let mut used = 0;
+        let mut used: usize = 0;
         for digit in digits.iter_mut().rev() {
             *digit = b'0'.wrapping_add((left % 10) as u8);
             left /= 10;
-            used += 1;
+            used = used.saturating_add(1);
             if left == 0 {
                 break;
             }
         }
         let mut text = [0; MAX_TEXT];
         let mut writer = Writer::new(&mut text);
-        for digit in digits.iter().skip(digits.len() - used) {
+        for digit in digits.iter().skip(digits.len().saturating_sub(used)) {
             writer.put([*digit]);
         }
         writer.put(*b"-");
@@ -69,7 +69,7 @@ impl SessionName {
                 b'a' + (value - 10)
             }]);
         }
-        (text, used + 9)
+        (text, used.saturating_add(9))
     }
 }
 
@@ -90,7 +90,7 @@ pub fn abstract_ask_name(session: SessionName, sun_path: &mut [u8; SUN_PATH_LEN]
         writer.put([*byte]);
     }
     writer.put(ASK);
-    PREFIX.len() + len + ASK.len()
+    (PREFIX.len() + ASK.len()).saturating_add(len)
 }
 
 /// Writes the path of a session's ask socket, `DIR/ask`, into a `sun_path` and gives its length
@@ -105,5 +105,5 @@ pub fn path_ask_name(dir: &[u8], sun_path: &mut [u8; SUN_PATH_LEN]) -> Option<us
         writer.put([*byte]);
     }
     writer.put(ASK);
-    Some(dir.len() + ASK.len())
+    Some(dir.len().saturating_add(ASK.len()))
 }
