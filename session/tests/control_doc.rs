@@ -12,7 +12,7 @@ use hallpass_session::control::server::ControlServer;
 use hallpass_session::core::{Asked, Config, Core};
 use hallpass_session::event::Kind;
 use hallpass_session::flow::{App, Flow, Name};
-use hallpass_session::verdict::{Fallback, Verdict};
+use hallpass_session::verdict::{Fallback, Source, Verdict};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -106,6 +106,12 @@ fn every_kind_of_event_and_every_reason_is_on_the_page() {
         Kind::Totals {
             allowed: 0,
             denied: 0,
+        },
+        Kind::Refused {
+            pid: 1,
+            app: String::new(),
+            what: String::new(),
+            source: Source::Default,
         },
         Kind::Answered {
             question: 1,

@@ -203,6 +203,43 @@ mod tests {
     }
 
     #[test]
+    fn the_summary_says_what_the_answer_did() {
+        let page = include_str!("../../../docs/control.md");
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("{\"question\":"))
+            .unwrap();
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        let question: Question = serde_json::from_value(object["question"].clone()).unwrap();
+        let said = |line: &str| {
+            let args = parse(line).unwrap();
+            let verdict = verdict::Verdict::Allow;
+            let answer = Answer {
+                verdict,
+                duration: args.duration,
+                scope: args.scope,
+            };
+            summary(&question, &answer, &args.to, 2)
+        };
+        assert_eq!(
+            said("allow"),
+            "allow printer.lan for /usr/bin/curl, until the session ends (2 calls settled)"
+        );
+        assert_eq!(
+            said("allow --for 5m --scope port"),
+            "allow printer.lan:631/tcp for /usr/bin/curl, for 5m (2 calls settled)"
+        );
+        assert_eq!(
+            said("allow --for always --to *.lan"),
+            "allow *.lan for /usr/bin/curl, for good (2 calls settled)"
+        );
+        assert_eq!(
+            said("allow --for once"),
+            "allow printer.lan for /usr/bin/curl, for what waits now (2 calls settled)"
+        );
+    }
+
+    #[test]
     fn mistakes_are_refused_with_what_to_write() {
         for (line, instead) in [
             ("", "allow"),

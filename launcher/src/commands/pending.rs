@@ -73,3 +73,32 @@ pub(super) fn text(session: &Session, question: &Question) -> String {
         render::question(question)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Session, text};
+    use hallpass_session::control::protocol::Question;
+    use std::path::PathBuf;
+
+    /// The question of docs/control.md.
+    fn question() -> Question {
+        let page = include_str!("../../../docs/control.md");
+        let line = page
+            .lines()
+            .find(|line| line.starts_with("{\"question\":"))
+            .unwrap();
+        let object: serde_json::Value = serde_json::from_str(line).unwrap();
+        serde_json::from_value(object["question"].clone()).unwrap()
+    }
+
+    #[test]
+    fn a_question_shows_its_number_command_and_scopes() {
+        let session = Session::at(PathBuf::from("/run/user/1000/hallpass/4711-0badcafe")).unwrap();
+        assert_eq!(
+            text(&session, &question()),
+            "4711-0badcafe:7  curl[4712] → printer.lan:631/tcp (192.168.1.9)             lan, 1 call waits, 30 s left\n    \
+             curl http://printer.lan:631/\n    \
+             scopes: port, host"
+        );
+    }
+}

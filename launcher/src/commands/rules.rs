@@ -7,6 +7,7 @@ mod remove;
 use super::failure::Outcome;
 use super::output::Output;
 use super::sessions::tell_rules_changed;
+use crate::say::say;
 use hallpass_session::paths;
 use hallpass_session::problem::{Problem, show_path};
 use hallpass_session::{render, rules_file};
@@ -66,5 +67,8 @@ fn in_force(done: &[String]) -> Outcome {
         output.line(&format!("told {sessions}"))?;
     }
     output.finish()?;
+    if outcome.is_err() {
+        say("the file is as it should be; the sessions named above go on with the rules of before");
+    }
     outcome
 }

@@ -34,6 +34,8 @@ impl Outbox {
         if state.closed {
             return false;
         }
+        // The writer sleeps only where there is nothing to take.
+        let asleep = state.queue.is_empty();
         state.bytes += weight(&message);
         if state.bytes > MAX_WAITING_BYTES && !state.queue.is_empty() {
             state.queue.clear();
@@ -41,7 +43,9 @@ impl Outbox {
         } else {
             state.queue.push_back(message);
         }
-        self.changed.notify_one();
+        if asleep || state.closed {
+            self.changed.notify_one();
+        }
         !state.closed
     }
 

@@ -24,6 +24,18 @@ pub struct Session {
 }
 
 impl Session {
+    /// The session whose runtime directory this is, whether or not it is alive; none where the
+    /// directory is not named like one.
+    #[must_use]
+    pub fn at(dir: PathBuf) -> Option<Self> {
+        let name = SessionName::parse(dir.file_name()?.as_bytes())?;
+        Some(Self {
+            name,
+            dir,
+            started: None,
+        })
+    }
+
     /// Where its clients connect.
     #[must_use]
     pub fn control_socket(&self) -> PathBuf {
