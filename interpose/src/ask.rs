@@ -38,7 +38,7 @@ pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer
         return answer(allow);
     }
     loop {
-        match exchange(&ask.encode(), false) {
+        match exchange(&stamped(ask.encode()), false) {
             Ok(Reply::Verdict { allow, keep, .. }) => {
                 if let Some(keep) = keep {
                     kept::keep(&ask, allow, keep);
@@ -72,12 +72,12 @@ fn answer(allow: bool) -> Answer {
 
 /// Tells the session that the hook has refused a call by itself.
 pub(crate) fn tell_refused(refused: Refused) {
-    tell(&refused.encode());
+    tell(&stamped(refused.encode()));
 }
 
 /// Tells the session which addresses a name has.
 pub(crate) fn tell_names(report: &NameReport) {
-    tell(&report.encode());
+    tell(&stamped(report.encode()));
 }
 
 /// Waits until the session has taken something in; one that does not is left alone. Signals may
@@ -90,6 +90,12 @@ fn tell(request: &[u8; REQUEST_LEN]) {
             _ => return,
         }
     }
+}
+
+/// Says in a request which program image sends it.
+fn stamped(mut request: [u8; REQUEST_LEN]) -> [u8; REQUEST_LEN] {
+    hallpass_wire::stamp(&mut request, settings::image());
+    request
 }
 
 /// One request and its last reply. When this returns nothing of ours is open, and signal handlers
@@ -115,9 +121,7 @@ fn converse(
     request: &[u8; REQUEST_LEN],
     report: bool,
 ) -> Result<Reply, Failure> {
-    let mut request = *request;
-    hallpass_wire::stamp(&mut request, settings::image());
-    channel.send(&request)?;
+    channel.send(request)?;
     let mut held = false;
     loop {
         match channel.reply(held)? {

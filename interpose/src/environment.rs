@@ -3,8 +3,8 @@
 //! passed on as it is.
 
 use crate::arena::{self, Text};
+use crate::memory::Reader;
 use crate::settings;
-use crate::strings::Reader;
 use crate::sys::Errno;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::size_of;

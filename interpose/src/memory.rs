@@ -9,10 +9,7 @@ use core::mem::size_of;
 /// # Errors
 /// EFAULT where the memory cannot be read.
 pub(crate) fn copy(from: *const u8, into: &mut [u8]) -> Result<(), Errno> {
-    if into.is_empty() {
-        return Ok(());
-    }
-    readable(from as usize, into.len())?;
+    Reader::new().look(from as usize, into.len())?;
     // SAFETY: the bytes were readable a moment ago; a program that unmaps them under its own call
     // loses nothing that it would not have lost anyway. `into` is ours and does not overlap.
     unsafe { core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
@@ -25,30 +22,52 @@ pub(crate) fn copy(from: *const u8, into: &mut [u8]) -> Result<(), Errno> {
 /// # Errors
 /// EFAULT where the memory cannot be read.
 pub(crate) fn copy_struct<T: Copy>(from: *const T) -> Result<T, Errno> {
-    readable(from as usize, size_of::<T>())?;
-    // SAFETY: readable, as in `copy`; programs need not align what the kernel does not want aligned.
-    Ok(unsafe { from.read_unaligned() })
+    Reader::new().copy(from)
 }
 
-/// Looks at one word of each page. A word aligned to its size lies in one page, so it is readable
-/// exactly when the bytes of it that we want are.
-fn readable(from: usize, len: usize) -> Result<(), Errno> {
-    const WORD: usize = 7;
-    const PAGE: usize = 4096;
-    let last = from
-        .checked_add(len)
-        .and_then(|end| end.checked_sub(1))
-        .ok_or(libc::EFAULT)?;
-    let mut at = from;
-    loop {
-        if !sys::is_readable(at & !WORD) {
-            return Err(libc::EFAULT);
-        }
-        // The next page's first byte, if the range reaches it.
-        at = match (at | (PAGE - 1)).checked_add(1) {
-            Some(next) if next <= last => next,
-            _ => return Ok(()),
+/// Reads memory of the program; looks once at each page that it comes to.
+pub(crate) struct Reader {
+    /// The page that was found readable last.
+    page: usize,
+}
+
+const PAGE: usize = 4096;
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        // No page has this address.
+        Self { page: 1 }
+    }
+
+    /// A copy of one C struct, as [`copy_struct`] makes it.
+    ///
+    /// # Errors
+    /// EFAULT where the memory cannot be read.
+    pub(crate) fn copy<T: Copy>(&mut self, from: *const T) -> Result<T, Errno> {
+        self.look(from as usize, size_of::<T>())?;
+        // SAFETY: readable, as above; programs need not align what the kernel does not want aligned.
+        Ok(unsafe { from.read_unaligned() })
+    }
+
+    /// Looks at one word of each page that has some of the `len` bytes at `at`.
+    fn look(&mut self, at: usize, len: usize) -> Result<(), Errno> {
+        let Some(more) = len.checked_sub(1) else {
+            return Ok(());
         };
+        let last = at.checked_add(more).ok_or(libc::EFAULT)? & !(PAGE - 1);
+        let mut page = at & !(PAGE - 1);
+        loop {
+            if page != self.page {
+                if !sys::is_readable(page) {
+                    return Err(libc::EFAULT);
+                }
+                self.page = page;
+            }
+            if page == last {
+                return Ok(());
+            }
+            page = page.wrapping_add(PAGE);
+        }
     }
 }
 

@@ -130,10 +130,13 @@ fn without_address(mut message: msghdr) -> msghdr {
 /// Whether any message has an address, as far as they can be read. QUIC and the like send on
 /// connected sockets, and such calls stay one call.
 fn any_address(messages: *const mmsghdr, count: c_uint) -> bool {
+    let mut reader = memory::Reader::new();
     (0..count as usize).any(|index| {
         let header = messages.wrapping_add(index).cast::<msghdr>();
         // An unreadable entry is met again when its turn comes.
-        memory::copy_struct(header).map_or(true, |header| has_address(&header))
+        reader
+            .copy(header)
+            .map_or(true, |header| has_address(&header))
     })
 }
 

@@ -5,7 +5,7 @@
 
 use crate::arena::{self, Text};
 use crate::environment::{self, Found};
-use crate::strings::Reader;
+use crate::memory::Reader;
 use crate::sys::Errno;
 use crate::{errno, gate};
 use core::ffi::{c_char, c_int};

@@ -1,31 +1,13 @@
 //! Reading a program's own lists of strings, such as argv and environ, without trusting them.
 
-use crate::sys::{self, Errno};
+use crate::memory::Reader;
+use crate::sys::Errno;
 use core::ffi::c_char;
-use core::mem::size_of;
-
-/// Reads memory of the program; looks once at each page that it comes to.
-pub(crate) struct Reader {
-    /// The page that was found readable last.
-    page: usize,
-}
-
-const PAGE: usize = 4096;
 
 impl Reader {
-    pub(crate) fn new() -> Self {
-        // No page has this address.
-        Self { page: 1 }
-    }
-
     /// The byte at `at`.
-    ///
-    /// # Errors
-    /// EFAULT where it cannot be read.
-    pub(crate) fn byte(&mut self, at: usize) -> Result<u8, Errno> {
-        self.look(at)?;
-        // SAFETY: readable a moment ago; see memory::copy.
-        Ok(unsafe { (at as *const u8).read() })
+    fn byte(&mut self, at: usize) -> Result<u8, Errno> {
+        self.copy(at as *const u8)
     }
 
     /// The entry of a list of strings, null at its end.
@@ -37,11 +19,7 @@ impl Reader {
         list: *const *const c_char,
         index: usize,
     ) -> Result<usize, Errno> {
-        let at = list.wrapping_add(index);
-        self.look(at as usize)?;
-        self.look((at as usize).wrapping_add(size_of::<usize>() - 1))?;
-        // SAFETY: readable a moment ago; see memory::copy.
-        Ok(unsafe { at.cast::<usize>().read_unaligned() })
+        self.copy(list.wrapping_add(index).cast())
     }
 
     /// How many entries a list has; a null list has none.
@@ -86,16 +64,5 @@ impl Reader {
         // SAFETY: every byte was readable a moment ago, and the program keeps the strings it gives
         // to a call until the call is over.
         Ok(unsafe { core::slice::from_raw_parts(at as *const u8, len) })
-    }
-
-    fn look(&mut self, at: usize) -> Result<(), Errno> {
-        let page = at & !(PAGE - 1);
-        if page != self.page {
-            if !sys::is_readable(page) {
-                return Err(libc::EFAULT);
-            }
-            self.page = page;
-        }
-        Ok(())
     }
 }

@@ -4,8 +4,8 @@
 
 use crate::arena;
 use crate::environment::current;
+use crate::memory::Reader;
 use crate::programs::exec;
-use crate::strings::Reader;
 use crate::{calls, gate, messages, programs};
 use core::arch::naked_asm;
 use core::ffi::{c_char, c_int, c_long};

@@ -26,7 +26,7 @@ impl Run {
 /// `tests/fixtures/NAME.c`, compiled; arguments are added with [`Fixture::arg`].
 pub(crate) struct Fixture {
     pub(crate) program: PathBuf,
-    args: Vec<String>,
+    pub(crate) args: Vec<String>,
 }
 
 impl Fixture {

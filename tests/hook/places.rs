@@ -1,6 +1,6 @@
 //! Handlers, forks, small stacks, no descriptors: connect works from wherever it works bare.
 
-use crate::fixture::{Fixture, tcp};
+use crate::fixture::{Fixture, HOOK, tcp};
 use crate::session::{Session, abstract_listener, allow, held, new_name};
 use std::os::unix::net::UnixListener;
 
@@ -79,6 +79,57 @@ fn before_any_constructor_has_run() {
 #[test]
 fn after_the_environment_was_written_over() {
     works("scribble", "no environment: 0 untouched");
+}
+
+#[test]
+fn after_chroot_and_setuid() {
+    works("chroot", "after chroot and setuid: 0 untouched");
+}
+
+/// Runs a fixture under unshare(1); None where this machine does not let us.
+fn unshared(namespaces: &str, session: &Session, fixture: &Fixture) -> Option<String> {
+    let unshare = |program: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--user", "--map-root-user", namespaces, "--fork", program]);
+        command
+    };
+    if !unshare("true").status().unwrap().success() {
+        eprintln!("skipped: unshare --user {namespaces} is not allowed here");
+        return None;
+    }
+    let mut command = unshare(fixture.program.to_str().unwrap());
+    command
+        .args(&fixture.args)
+        .env("HALLPASS", session.variable())
+        .env("LD_PRELOAD", HOOK);
+    Some(String::from_utf8(command.output().unwrap().stdout).unwrap())
+}
+
+#[test]
+fn in_a_new_pid_namespace() {
+    // There the session's pid is 0 to SO_PEERCRED.
+    let (_listener, port) = tcp();
+    let session = Session::allowing();
+    let fixture = Fixture::new("connect").arg(port);
+    if let Some(output) = unshared("--pid", &session, &fixture) {
+        assert_eq!(output.lines().next(), Some("connect: 0 untouched"));
+        assert_eq!(session.asks().len(), 1);
+    }
+}
+
+#[test]
+fn in_a_new_network_namespace() {
+    // There abstract names are others; and there is nothing to connect to.
+    let (_listener, port) = tcp();
+    let dir = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(dir.path().join("ask")).unwrap();
+    let mut session = Session::listen(new_name(std::process::id()), listener, |_, _| allow());
+    session.dir = Some(dir.path().to_owned());
+    let fixture = Fixture::new("connect").arg(port);
+    if let Some(output) = unshared("--net", &session, &fixture) {
+        assert_eq!(output.lines().next(), Some("connect: -1 ENETUNREACH"));
+        assert_eq!(session.asks().len(), 1);
+    }
 }
 
 #[test]
