@@ -10,6 +10,7 @@ use interprocess::local_socket::traits::{Stream as _, StreamCommon as _};
 use interprocess::local_socket::{ConnectOptions, GenericFilePath, ToFsName};
 use interprocess::os::unix::uds_local_socket::Stream;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
@@ -231,7 +232,10 @@ impl Client {
         let end = timeout.map(|timeout| Instant::now() + timeout);
         loop {
             match self.lines.buffered() {
-                Some(Line::Whole(line)) => return decode(&line).map(Some),
+                Some(Line::Whole(line)) => match decode(&line)? {
+                    Some(message) => return Ok(Some(message)),
+                    None => continue,
+                },
                 Some(_) => {
                     return Err(ClientError::Nonsense(format!(
                         "a line of more than {MAX_MESSAGE} bytes"
@@ -292,8 +296,28 @@ pub fn problem(session: &Session, error: &ClientError) -> Problem {
     }
 }
 
-fn decode(line: &[u8]) -> Result<Message, ClientError> {
-    serde_json::from_slice(line).map_err(|error| ClientError::Nonsense(error.to_string()))
+/// A message; none where it is of a kind that a later version may have added (docs/control.md).
+fn decode(line: &[u8]) -> Result<Option<Message>, ClientError> {
+    let error = match serde_json::from_slice(line) {
+        Ok(message) => return Ok(Some(message)),
+        Err(error) => error,
+    };
+    match serde_json::from_slice::<Value>(line) {
+        Ok(Value::Object(object)) if object.keys().all(|kind| is_news(kind, &object)) => Ok(None),
+        _ => Err(ClientError::Nonsense(error.to_string())),
+    }
+}
+
+fn is_news(kind: &str, object: &Map<String, Value>) -> bool {
+    const KINDS: [&str; 6] = ["hello", "done", "pending", "error", "question", "settled"];
+    const EVENTS: [&str; 8] = [
+        "started", "asked", "decided", "refused", "answered", "coverage", "ended", "totals",
+    ];
+    let event = object.get("event").and_then(|event| event.get("kind"));
+    match event.and_then(Value::as_str) {
+        Some(event) => !EVENTS.contains(&event),
+        None => kind != "event" && !KINDS.contains(&kind),
+    }
 }
 
 /// The request that a message replies to.
