@@ -8,6 +8,7 @@ use super::link::End;
 use super::problem::in_one_line;
 use hallpass_policy::Policy;
 use hallpass_session::ask_server::{AskServer, Stopper};
+use hallpass_session::control::Controlled;
 use hallpass_session::control::server::{ControlServer, Serving};
 use hallpass_session::core::{Config, Core, SavedRules, Sink};
 use hallpass_session::environment;
@@ -151,6 +152,11 @@ impl Bound {
         // Only set here, so it cannot have been set before.
         let _ = late_core.set(core.clone());
         for text in self.plan.coverage {
+            core.record(Kind::Coverage { text });
+        }
+        // A rule saved after ours were read and before there was a control socket: whoever saved
+        // it could not tell this session.
+        if let Err(text) = core.rules_changed() {
             core.record(Kind::Coverage { text });
         }
         let server = AskServer::new(core.clone(), self.dir.name().pid, self.asks)
