@@ -240,8 +240,8 @@ impl Taken {
     /// Puts everything back. `signal` reaches the job before it goes on, as if typed on the
     /// terminal.
     pub(crate) fn give_back(self, signal: Option<i32>) {
+        // Nothing is flushed: what is typed after the answer is for the job.
         // Each may fail on a terminal that is gone; the job is continued all the same.
-        let _ = tcflush(&self.terminal, FlushArg::TCIFLUSH);
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.settings);
         let has_new_size = self.size() != self.size;
         if self.foreground != getpgrp() {

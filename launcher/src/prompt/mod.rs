@@ -2,9 +2,10 @@
 //! terminal back.
 //!
 //! Keys and rows are pure ([`keys`], [`choice`], [`look`], [`view`]); [`foreground`] takes the
-//! terminal and [`screen`] draws on it; this file puts them in order. It must never decide:
+//! terminal, [`asking`] holds it and [`screen`] draws on it; this file puts them in order. It must never decide:
 //! whatever goes wrong here leaves the question open or refused.
 
+mod asking;
 mod choice;
 mod foreground;
 mod keys;
@@ -14,26 +15,17 @@ mod samples;
 mod screen;
 mod view;
 
-use choice::{Act, Choice};
-use foreground::{Taken, Trouble};
-use hallpass_session::control::client::{Client, ClientError};
-use hallpass_session::control::protocol::{Answer, Call, Question, QuestionId};
+use asking::Asking;
+use choice::Act;
+use foreground::Trouble;
+use hallpass_session::control::client::Client;
+use hallpass_session::control::protocol::{Call, Question, QuestionId};
 use hallpass_session::verdict::{Source, Verdict};
-use look::Look;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use screen::Screen;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
-use view::Scene;
 
-/// How long no key may come before keys count: what is typed into a question that has just
-/// appeared was meant for something else.
-const QUIET: Duration = Duration::from_millis(250);
-/// How long typing may put that off.
-const QUIET_AT_MOST: Duration = Duration::from_secs(3);
 /// How often it is looked whether our job has come to the foreground.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After this long in the background it is said once that something waits.
@@ -83,27 +75,6 @@ enum State {
     Saving,
     /// The terminal is ours.
     Asking(Box<Asking>),
-}
-
-#[derive(Debug)]
-struct Asking {
-    taken: Taken,
-    screen: Screen,
-    look: Look,
-    current: Option<Current>,
-    dropped_input: bool,
-}
-
-/// The question on the screen.
-#[derive(Debug)]
-struct Current {
-    choice: Choice,
-    shown_at: Instant,
-    /// Keys count from then on; later with each key that comes before.
-    armed_at: Instant,
-    /// When the clock of `--ask-timeout` runs out.
-    runs_out: Option<Instant>,
-    is_touched: bool,
 }
 
 impl Prompt {
@@ -205,11 +176,7 @@ impl Prompt {
                     }
                 }
             }
-            Err(_) => {
-                self.state = State::Idle;
-                self.questions.clear();
-                wishes(Wish::Lost);
-            }
+            Err(error) => self.lose(&error, wishes),
         }
     }
 
@@ -264,9 +231,13 @@ impl Prompt {
         }
     }
 
-    fn lose(&mut self, _error: &std::io::Error, wishes: Wishes<'_>) {
+    /// Nobody can be asked here any more.
+    fn lose(&mut self, error: &io::Error, wishes: Wishes<'_>) {
         self.state = State::Idle;
         self.questions.clear();
+        wishes(Wish::Say(format!(
+            "cannot ask on this terminal any more ({error}); what would be asked is refused"
+        )));
         wishes(Wish::Lost);
     }
 
@@ -362,17 +333,7 @@ impl Prompt {
     /// Makes room for a line on the same terminal; `write` writes it.
     pub(crate) fn around(&mut self, write: impl FnOnce()) {
         match &mut self.state {
-            State::Asking(asking) => {
-                let Asking {
-                    screen,
-                    taken,
-                    look,
-                    ..
-                } = asking.as_mut();
-                screen.clear(taken.terminal(), look);
-                write();
-                asking.draw(self.questions.len(), Instant::now());
-            }
+            State::Asking(asking) => asking.around(self.questions.len(), write),
             _ => write(),
         }
     }
@@ -380,16 +341,9 @@ impl Prompt {
     /// The terminal has another size.
     pub(crate) fn resized(&mut self) {
         if let State::Asking(asking) = &mut self.state {
-            asking.screen.clear(asking.taken.terminal(), &asking.look);
-            asking.look = look(&asking.taken);
-            asking.draw(self.questions.len(), Instant::now());
+            asking.resized(self.questions.len());
         }
     }
-}
-
-fn look(taken: &Taken) -> Look {
-    let (rows, columns) = taken.size();
-    Look::new(|name| std::env::var_os(name), columns.into(), rows.into())
 }
 
 fn waits_in_background(question: &Question) -> String {
@@ -400,179 +354,4 @@ fn waits_in_background(question: &Question) -> String {
          hallpass answer",
         line.join(" ")
     )
-}
-
-impl Asking {
-    fn new(taken: Taken) -> Self {
-        Self {
-            screen: Screen::new(taken.terminal()),
-            look: look(&taken),
-            dropped_input: taken.dropped_input,
-            taken,
-            current: None,
-        }
-    }
-
-    fn show(&mut self, question: Question, now: Instant) {
-        self.taken.flush();
-        self.current = Some(Current {
-            runs_out: runs_out(&question, now),
-            choice: Choice::new(question),
-            shown_at: now,
-            armed_at: now + QUIET,
-            is_touched: false,
-        });
-    }
-
-    fn update(&mut self, question: &Question) {
-        if let Some(current) = &mut self.current
-            && current.choice.question.id == question.id
-        {
-            let now = Instant::now();
-            current.runs_out = runs_out(question, now);
-            current.choice.update(question.clone());
-            self.draw(1, now);
-        }
-    }
-
-    fn scene(&self, questions: usize, now: Instant) -> Scene {
-        let current = self.current.as_ref();
-        Scene {
-            queued: questions.saturating_sub(1),
-            dropped_input: self.dropped_input,
-            seconds_left: current
-                .and_then(|current| current.runs_out)
-                .map(|at| at.saturating_duration_since(now).as_millis().div_ceil(1000))
-                .and_then(|seconds| u64::try_from(seconds).ok()),
-            armed: current.is_some_and(|current| current.armed_at <= now),
-        }
-    }
-
-    fn draw(&mut self, questions: usize, now: Instant) {
-        let scene = self.scene(questions, now);
-        if let Some(current) = &self.current {
-            let rows = view::panel(&current.choice, &scene, &self.look);
-            let last = view::last_row(&scene, &self.look);
-            self.screen
-                .draw(self.taken.terminal(), &self.look, &rows, &last);
-        }
-    }
-
-    /// Draws a question that is new, arms it, counts its clock.
-    fn tick(&mut self, questions: usize, now: Instant) {
-        if !self.screen.has_panel() {
-            return self.draw(questions, now);
-        }
-        let scene = self.scene(questions, now);
-        let last = view::last_row(&scene, &self.look);
-        self.screen
-            .draw_last(self.taken.terminal(), &self.look, &last);
-    }
-
-    /// The keys that count.
-    fn read_keys(&mut self, now: Instant) -> std::io::Result<Vec<keys::Key>> {
-        let mut terminal: &File = self.taken.terminal();
-        let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut fds, PollTimeout::ZERO)? == 0 {
-            return Ok(Vec::new());
-        }
-        let mut bytes = [0; 256];
-        let length = terminal.read(&mut bytes)?;
-        if length == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        let keys = keys::decode(bytes.get(..length).unwrap_or_default());
-        let Some(current) = &mut self.current else {
-            return Ok(Vec::new());
-        };
-        if current.armed_at <= now {
-            return Ok(keys);
-        }
-        // Still typing at what was there before; but never for so long that nobody can answer.
-        current.armed_at = (now + QUIET).min(current.shown_at + QUIET_AT_MOST);
-        self.dropped_input = true;
-        // Ctrl-C and its like are never meant for something else.
-        Ok(keys
-            .into_iter()
-            .filter(|key| matches!(key, keys::Key::Interrupt | keys::Key::Quit))
-            .collect())
-    }
-
-    /// Says what the answer did; false where the session refused it and the question stays.
-    fn answered(
-        &mut self,
-        answer: &Answer,
-        result: Result<usize, ClientError>,
-        questions: usize,
-        now: Instant,
-    ) -> bool {
-        let Some(current) = &mut self.current else {
-            return true;
-        };
-        match result {
-            Ok(settled) => {
-                let line = view::answered(&current.choice, answer.verdict, settled, &self.look);
-                self.drop_current();
-                self.screen.line(self.taken.terminal(), &line);
-                true
-            }
-            Err(error) => {
-                current.choice.note = Some(format!("not done: {error}"));
-                self.draw(questions, now);
-                false
-            }
-        }
-    }
-
-    /// Takes a question from the screen that was settled elsewhere, and says so.
-    fn withdraw(&mut self, id: QuestionId, verdict: Option<Verdict>, source: Option<&Source>) {
-        let Some(current) = &self.current else {
-            return;
-        };
-        if current.choice.question.id != id {
-            return;
-        }
-        let line = withdrawal(verdict, source)
-            .map(|how| view::withdrawn(&current.choice.question, &how, &self.look));
-        self.drop_current();
-        if let Some(line) = line {
-            self.screen.line(self.taken.terminal(), &line);
-        }
-    }
-
-    fn drop_current(&mut self) {
-        self.current = None;
-        self.screen.clear(self.taken.terminal(), &self.look);
-    }
-}
-
-/// How a question ended; none where a line about the refused call says it anyway.
-fn withdrawal(verdict: Option<Verdict>, source: Option<&Source>) -> Option<String> {
-    let why = match source {
-        Some(Source::Fallback { .. }) => return None,
-        Some(source) => hallpass_session::render::source(source),
-        None => return Some("question withdrawn, the program no longer waits for it".into()),
-    };
-    Some(match verdict {
-        Some(Verdict::Allow) => format!("allowed, {why}"),
-        Some(Verdict::Deny) => format!("denied, {why}"),
-        None => format!("question withdrawn, {why}"),
-    })
-}
-
-fn runs_out(question: &Question, now: Instant) -> Option<Instant> {
-    now.checked_add(Duration::from_millis(question.time_left_ms?))
-}
-
-impl Current {
-    fn wakes_at(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let to_arm = (self.armed_at > now).then_some(self.armed_at);
-        let to_count = self.runs_out.map(|at| {
-            // When the shown number of seconds changes.
-            let left = at.saturating_duration_since(now);
-            now + Duration::from_millis(u64::from(left.subsec_millis()) + 1)
-        });
-        [to_arm, to_count].into_iter().flatten().min()
-    }
 }
