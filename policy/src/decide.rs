@@ -2,7 +2,7 @@
 
 use crate::address::canonical;
 use crate::name::is_public_name;
-use crate::{Endpoint, Environment, Group, Place, Protocol, Query, Subject, place};
+use crate::{Action, Endpoint, Environment, Group, Place, Protocol, Query, Subject, place};
 use std::net::IpAddr;
 
 /// The far end of a flow in canonical form.
@@ -24,6 +24,8 @@ pub(crate) struct Facts<'a> {
     far: Far<'a>,
     names: &'a [&'a str],
     is_dns: bool,
+    /// Names count even where [`crate::name_counts`] says no.
+    trusts_names: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -42,7 +44,22 @@ impl<'a> Facts<'a> {
             far,
             names: query.names,
             is_dns: is_dns(query.protocol, far, env),
+            trusts_names: false,
         }
+    }
+
+    /// The query as a rule with this action sees it. A name that does not count opens nothing,
+    /// but still closes: a denied host that a name server sends to 0.0.0.0 stays denied.
+    pub(crate) fn seen_by(self, action: Action) -> Self {
+        Self {
+            trusts_names: action == Action::Deny,
+            ..self
+        }
+    }
+
+    /// All names, counted or not.
+    pub(crate) fn all_names(&self) -> &'a [&'a str] {
+        self.names
     }
 
     pub(crate) fn subject(&self) -> &'a Subject {
@@ -98,10 +115,11 @@ impl<'a> Facts<'a> {
     }
 
     fn all_names_count(&self) -> bool {
-        match self.far {
-            Far::Ip { place, .. } => place == Place::Internet,
-            Far::Unix(_) => true,
-        }
+        self.trusts_names
+            || match self.far {
+                Far::Ip { place, .. } => place == Place::Internet,
+                Far::Unix(_) => true,
+            }
     }
 }
 

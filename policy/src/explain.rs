@@ -135,6 +135,7 @@ fn nearest_miss<'a>(
     facts: &Facts<'_>,
     now: jiff::Timestamp,
 ) -> Option<(&'a Destination, String)> {
+    let facts = &facts.seen_by(rule.action);
     let rest = |to: &Destination| {
         let mut missing = Vec::new();
         if !to.matches_port_and_protocol(facts) {
@@ -199,7 +200,7 @@ fn why_not_app(app: &AppPattern, facts: &Facts<'_>) -> String {
 fn ignored_name(name: &str) -> String {
     debug_assert!(is_public_name(name));
     format!(
-        "the name {name} does not count: it is no local name, yet its address is in a local network (DNS rebinding), so only rules for the address match"
+        "the name {name} does not count: it is no local name, yet its address is in a local network (DNS rebinding), so it opens nothing: only rules for the address allow"
     )
 }
 

@@ -102,7 +102,7 @@ impl Index {
             Far::Ip { address, .. } => {
                 chain(self.exact(rules, Key::Address(address)));
                 self.networks.visit(address, &mut chain);
-                for name in facts.names() {
+                for name in facts.all_names() {
                     chain(self.exact(rules, Key::Name(name)));
                     self.visit_zones(rules, name, &mut chain);
                 }

@@ -263,7 +263,7 @@ impl Policy {
         } = &self.layers[layer.index()];
         index.visit(rules, facts, |place, to| {
             if let (Some(rule), Some(fingerprint)) = (rules.get(place), fingerprints.get(place))
-                && to.matches_facts(facts)
+                && to.matches_facts(&facts.seen_by(rule.action))
                 && rule.applies(facts, now)
             {
                 visit(Match {

@@ -569,11 +569,21 @@ ask: /usr/bin/curl to 192.168.1.9:631/tcp (printer.example.com), lan
   because no rule matches, and the default is ask
   no match   flag: allow *.example.com
              the name printer.example.com does not count: it is no local name, yet its address is in a local network \
-(DNS rebinding), so only rules for the address match
+(DNS rebinding), so it opens nothing: only rules for the address allow
   note       the name printer.example.com does not count: it is no local name, yet its address is in a local network \
-(DNS rebinding), so only rules for the address match
+(DNS rebinding), so it opens nothing: only rules for the address allow
 "
     );
+}
+
+#[test]
+fn a_name_that_does_not_count_still_closes() {
+    let sinkhole = Flow::new("0.0.0.0", 443, &["ads.example.com"]);
+    let named = policy(&[(Layer::Flag, &["deny *.example.com", "allow @any"])]);
+    assert_eq!(sinkhole.decided(&named), "deny by flag: deny *.example.com");
+    // It weakens no refusal: an ask by name does not take the place of a deny by address.
+    let asked = policy(&[(Layer::Flag, &["ask *.example.com", "deny @loopback"])]);
+    assert_eq!(sinkhole.decided(&asked), "deny by flag: deny @loopback");
 }
 
 #[test]

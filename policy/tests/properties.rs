@@ -337,7 +337,7 @@ mod plain {
                     .is_none_or(|app| app.matches(query.subject))
             })
             .flat_map(|rule| rule.to.iter().map(move |to| (rule, to)))
-            .filter(|(_, to)| to.matches(query, &env()))
+            .filter(|(rule, to)| to.matches_for(rule.action, query, &env()))
             .map(|(rule, to)| {
                 (
                     (
@@ -419,7 +419,7 @@ proptest! {
             prop_assert_eq!((decision.action, decision.winner.map(|(layer, _)| layer)), plain);
             if let Some((_, rule)) = decision.winner {
                 prop_assert_eq!(rule.action, decision.action);
-                prop_assert!(rule.to.iter().any(|to| to.matches(query, &env())));
+                prop_assert!(rule.to.iter().any(|to| to.matches_for(rule.action, query, &env())));
             }
             Ok(())
         })?;

@@ -118,6 +118,7 @@ pub fn source(source: &Source) -> String {
             layer => format!("{layer}: {rule}"),
         },
         Source::Person { by } => format!("answered by {by}"),
+        Source::Standing { group } => format!("{group} is allowed unless denied"),
         Source::Default => "default".to_owned(),
         Source::Fallback { reason } => reason.sentence().to_owned(),
     }

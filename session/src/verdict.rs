@@ -28,6 +28,11 @@ pub enum Source {
         /// Which client: `terminal`, `agent`, `shell`, or its own word for itself.
         by: String,
     },
+    /// Allowed unless a rule says otherwise, whatever the default is.
+    Standing {
+        /// `@dns` or `@desktop`.
+        group: String,
+    },
     /// No rule matched; the default decided.
     Default,
     /// Something of ours went wrong or nobody could be asked: always a deny.
@@ -45,6 +50,7 @@ impl Source {
             Self::Rule { .. } => 1,
             Self::Person { .. } => 2,
             Self::Default => 3,
+            Self::Standing { .. } => 4,
             Self::Fallback { reason } => 16 + *reason as u8,
         }
     }

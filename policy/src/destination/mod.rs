@@ -16,7 +16,7 @@ pub(crate) use host::{Host, networks_of};
 pub(crate) use ports::Ports;
 
 use crate::decide::Facts;
-use crate::{Environment, Protocol, Query};
+use crate::{Action, Environment, Protocol, Query};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
@@ -41,6 +41,13 @@ impl Destination {
     #[must_use]
     pub fn matches(&self, query: &Query<'_>, env: &Environment) -> bool {
         self.matches_facts(&Facts::new(query, env))
+    }
+
+    /// Whether a rule with this action holds for a flow in the set: a name that does not count
+    /// ([`crate::name_counts`]) opens nothing, but a deny by that name still holds.
+    #[must_use]
+    pub fn matches_for(&self, action: Action, query: &Query<'_>, env: &Environment) -> bool {
+        self.matches_facts(&Facts::new(query, env).seen_by(action))
     }
 
     pub(crate) fn matches_facts(&self, facts: &Facts<'_>) -> bool {

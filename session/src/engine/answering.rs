@@ -186,7 +186,7 @@ impl Engine {
                 && rule
                     .to
                     .iter()
-                    .any(|to| to.matches(&query, &self.environment))
+                    .any(|to| to.matches_for(rule.action, &query, &self.environment))
         });
         asks.map(|(ask, _)| *ask).collect()
     }

@@ -188,7 +188,10 @@ impl Engine {
         if self.hangs_on.subject || self.hangs_on.date || self.halted {
             return false;
         }
-        if !matches!(source, Source::Rule { .. } | Source::Default) {
+        if !matches!(
+            source,
+            Source::Rule { .. } | Source::Standing { .. } | Source::Default
+        ) {
             return false;
         }
         let nameless = || Flow {
@@ -387,7 +390,12 @@ impl Engine {
                 layer: layer.to_string(),
                 rule: rule.to_string(),
             },
-            None => Source::Default,
+            None => match decision.standing {
+                Some(group) => Source::Standing {
+                    group: group.to_string(),
+                },
+                None => Source::Default,
+            },
         };
         match (decision.action, &source) {
             (Action::Allow, _) => Ruling::Settled(Verdict::Allow, source),

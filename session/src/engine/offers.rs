@@ -3,7 +3,7 @@
 use crate::control::protocol::{Answer, Offer, Scope};
 use crate::flow::Flow;
 use crate::verdict::Verdict;
-use hallpass_policy::{Action, AppPattern, Environment, Rule};
+use hallpass_policy::{Action, AppPattern, Destination, Environment, Rule};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -99,7 +99,10 @@ impl Host {
 
     fn text(&self) -> String {
         match self {
-            Self::Name(name) => name.clone(),
+            // A machine called `lan` is not the group: its destination is written `lan.`.
+            Self::Name(name) => {
+                Destination::host_name(name).map_or_else(|_| name.clone(), |host| host.to_string())
+            }
             Self::Address(address) => address.to_string(),
         }
     }

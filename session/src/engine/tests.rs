@@ -490,6 +490,7 @@ fn a_name_that_resolves_into_the_lan_is_offered_by_address_only() {
     bench.ask(1, named("curl", "127.0.0.1", 80, "www.example.com"));
     bench.ask(2, named("curl", "198.51.100.7", 80, "api.example.com"));
     bench.ask(3, named("curl", "127.0.0.1", 80, "localhost"));
+    bench.ask(4, named("curl", "127.0.0.1", 80, "lan"));
     let to = |question: usize, scope| {
         let pending = bench.pending();
         let offers = &pending[question].offers;
@@ -505,6 +506,11 @@ fn a_name_that_resolves_into_the_lan_is_offered_by_address_only() {
     let domain = vec!["example.com".to_owned(), "*.example.com".to_owned()];
     assert_eq!(to(1, Scope::Domain), Some(domain));
     assert_eq!(to(2, Scope::Host), Some(vec!["localhost".to_owned()]));
+    // A machine that is called like a group is not the group.
+    assert_eq!(to(3, Scope::Host), Some(vec!["lan.".to_owned()]));
+    bench.answer(4, &answer(Verdict::Allow, For::Run, Scope::Port));
+    let again = bench.ask(5, named("curl", "127.0.0.1", 80, "lan"));
+    assert!(matches!(again, Step::Decided(Verdict::Allow, _)));
 }
 
 #[test]
