@@ -4,68 +4,18 @@
 //! They are safe to declare as functions of plain numbers and of Rust references; whatever takes
 //! a program's own pointer is `unsafe` and says so.
 
-use core::arch::asm;
+mod memory;
+mod raw;
+
+pub(crate) use memory::{Mapping, PATH_LEN, is_readable, is_writable, map_page, private_page};
+
 use core::ffi::{c_int, c_long};
 use core::mem::size_of;
-use hallpass_wire::{PAGE_LEN, Page};
 use libc::{pollfd, timespec};
+use raw::syscall;
 
 /// An `E*` number of errno(3).
 pub(crate) type Errno = c_int;
-
-/// A system call with up to six arguments.
-///
-/// # Safety
-/// Every argument that is a pointer must be valid for what the call does with it.
-#[cfg(target_arch = "x86_64")]
-unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize, Errno> {
-    let [a, b, c, d, e, f] = args;
-    let result: isize;
-    // SAFETY: the kernel's calling convention (syscall(2)); the caller answers for the pointers.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => result,
-            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
-            lateout("rcx") _, lateout("r11") _,
-            options(nostack),
-        );
-    }
-    outcome(result)
-}
-
-/// A system call with up to six arguments.
-///
-/// # Safety
-/// Every argument that is a pointer must be valid for what the call does with it.
-#[cfg(target_arch = "aarch64")]
-unsafe fn syscall(number: c_long, args: [usize; 6]) -> Result<usize, Errno> {
-    let [a, b, c, d, e, f] = args;
-    let result: isize;
-    // SAFETY: the kernel's calling convention (syscall(2)); the caller answers for the pointers.
-    unsafe {
-        asm!(
-            "svc 0",
-            in("x8") number,
-            inlateout("x0") a as isize => result,
-            in("x1") b, in("x2") c, in("x3") d, in("x4") e, in("x5") f,
-            options(nostack),
-        );
-    }
-    outcome(result)
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("the hook has raw system calls for x86_64 and aarch64 only");
-
-/// The kernel returns -4095..=-1 for an error.
-fn outcome(result: isize) -> Result<usize, Errno> {
-    if (-4095..0).contains(&result) {
-        Err(result.wrapping_neg() as Errno)
-    } else {
-        Ok(result as usize)
-    }
-}
 
 /// A descriptor of ours, closed when it goes out of scope.
 pub(crate) struct Fd(c_int);
@@ -75,9 +25,12 @@ impl Fd {
         self.0
     }
 
-    /// Moves the descriptor to a number where no program looks for its own, if there is room.
+    /// Moves the descriptor away from the numbers that the program gets next, if there is room.
+    ///
+    /// Not beyond 63: the kernel's table has 64 places at first, and to grow it in a program with
+    /// threads takes a grace period of RCU (measured: 10 to 15 ms, once a process).
     fn moved_high(self) -> Self {
-        const HIGH: usize = 512;
+        const HIGH: usize = 56;
         let args = [
             self.0 as usize,
             libc::F_DUPFD_CLOEXEC as usize,
@@ -326,28 +279,6 @@ pub(crate) fn signal_action(signal: u32) -> Option<(usize, usize)> {
     Some((handler, flags))
 }
 
-/// Whether the eight bytes at a multiple of eight can be read.
-///
-/// rt_sigprocmask copies the set before it looks at `how`: EFAULT if it cannot, else EINVAL for a
-/// `how` that does not exist. A null set is none at all, so the word beside it stands for it.
-pub(crate) fn is_readable(word: usize) -> bool {
-    let word = if word == 0 { size_of::<u64>() } else { word };
-    let args = [usize::MAX, word, 0, size_of::<u64>(), 0, 0];
-    // SAFETY: the kernel checks the address, and changes nothing for an unknown `how`.
-    let probed = unsafe { syscall(libc::SYS_rt_sigprocmask, args) };
-    probed != Err(libc::EFAULT)
-}
-
-/// Whether the aligned four bytes at `word` can be written to, by adding nothing to them.
-pub(crate) fn is_writable(word: usize) -> bool {
-    const FUTEX_WAKE_OP_PRIVATE: usize = 5 | 128;
-    const ADD_NOTHING: usize = 1 << 28;
-    let args = [word, FUTEX_WAKE_OP_PRIVATE, 0, 0, word, ADD_NOTHING];
-    // SAFETY: the kernel checks the address, adds 0 to it atomically and wakes nobody.
-    let probed = unsafe { syscall(libc::SYS_futex, args) };
-    probed != Err(libc::EFAULT)
-}
-
 /// The target of a symbolic link; its length as it is, also where it did not fit.
 pub(crate) fn read_link(path: &core::ffi::CStr, into: &mut [u8]) -> Result<usize, Errno> {
     let args = [
@@ -360,72 +291,4 @@ pub(crate) fn read_link(path: &core::ffi::CStr, into: &mut [u8]) -> Result<usize
     ];
     // SAFETY: a string that ends with a zero, a slice to write to.
     unsafe { syscall(libc::SYS_readlinkat, args) }
-}
-
-/// Room for the longest path that is opened here, its zero included.
-pub(crate) const PATH_LEN: usize = hallpass_wire::MAX_DIR + 8;
-
-/// Maps the session's shared page, for good. None where there is none, or not one of full length:
-/// a shorter file would be SIGBUS in the program.
-pub(crate) fn map_page(path: &[u8; PATH_LEN]) -> Option<*mut Page> {
-    let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    let at = path.as_ptr() as usize;
-    let fd = new_fd(
-        libc::SYS_openat,
-        [libc::AT_FDCWD as usize, at, flags as usize, 0, 0, 0],
-    )
-    .ok()?;
-    let args = [fd.0 as usize, 0, libc::SEEK_END as usize, 0, 0, 0];
-    // SAFETY: no pointers.
-    if unsafe { syscall(libc::SYS_lseek, args) } != Ok(PAGE_LEN) {
-        return None;
-    }
-    map(PAGE_LEN, libc::MAP_SHARED, fd.0).map(|at| at as *mut Page)
-}
-
-/// A zeroed private mapping that is zeroed again in a child made by fork(2).
-pub(crate) fn private_page(len: usize) -> Option<*mut u8> {
-    let at = map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
-    // SAFETY: the mapping is ours and new.
-    let wiped = unsafe {
-        syscall(
-            libc::SYS_madvise,
-            [at, len, libc::MADV_WIPEONFORK as usize, 0, 0, 0],
-        )
-    };
-    wiped.ok().map(|_| at as *mut u8)
-}
-
-fn map(len: usize, flags: c_int, fd: c_int) -> Option<usize> {
-    let protection = (libc::PROT_READ | libc::PROT_WRITE) as usize;
-    let args = [0, len, protection, flags as usize, fd as usize, 0];
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    unsafe { syscall(libc::SYS_mmap, args) }.ok()
-}
-
-/// Zeroed private memory of its own, unmapped when it goes out of scope.
-pub(crate) struct Mapping {
-    at: usize,
-    words: usize,
-}
-
-impl Mapping {
-    pub(crate) fn new(words: usize) -> Option<Self> {
-        let len = words.checked_mul(size_of::<usize>())?;
-        let at = map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)?;
-        Some(Self { at, words })
-    }
-
-    pub(crate) fn words(&mut self) -> &mut [usize] {
-        // SAFETY: our own mapping of that many words, lent for as long as `self` is.
-        unsafe { core::slice::from_raw_parts_mut(self.at as *mut usize, self.words) }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        let len = self.words.saturating_mul(size_of::<usize>());
-        // SAFETY: our own mapping, of which nothing is lent any more.
-        let _ = unsafe { syscall(libc::SYS_munmap, [self.at, len, 0, 0, 0, 0]) };
-    }
 }
