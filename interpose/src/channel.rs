@@ -1,5 +1,6 @@
 //! One connection to the session, from connect to close.
 
+use crate::forks::Noted;
 use crate::patience::Patience;
 use crate::settings;
 use crate::signals::{Blocked, Due};
@@ -21,6 +22,9 @@ pub(crate) enum Failure {
 
 /// A connection whose other end is the session. Signals must be blocked while it lives.
 pub(crate) struct Channel<'a> {
+    /// Made when the session lets us wait. Dropped before the descriptors are: a child forked in
+    /// between keeps a copy, but never closes what took its number meanwhile.
+    noted: [Option<Noted>; 2],
     socket: Fd,
     /// Made when the session lets us wait.
     signals: Option<Fd>,
@@ -60,6 +64,7 @@ impl<'a> Channel<'a> {
             done => done?,
         };
         Ok(Self {
+            noted: [None, None],
             socket,
             signals: None,
             blocked,
@@ -93,6 +98,10 @@ impl<'a> Channel<'a> {
             }
             if self.signals.is_none() {
                 self.signals = sys::signal_fd(self.blocked.wanted()).ok();
+                self.noted = [
+                    Some(Noted::new(&self.socket)),
+                    self.signals.as_ref().map(Noted::new),
+                ];
             }
             let slice = self.patience.slice();
             self.wait(if self.signals.is_some() {

@@ -21,6 +21,7 @@ mod cancel;
 mod channel;
 mod environment;
 mod errno;
+mod forks;
 mod gate;
 mod kept;
 mod lookups;
@@ -49,6 +50,7 @@ extern "C" fn start() {
     programs::resolve();
     shells::resolve();
     variadic::resolve();
+    forks::resolve();
     settings::session();
 }
 

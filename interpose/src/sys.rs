@@ -49,9 +49,20 @@ impl Fd {
 
 impl Drop for Fd {
     fn drop(&mut self) {
-        // SAFETY: no pointers. An error leaves the descriptor closed all the same.
-        let _ = unsafe { syscall(libc::SYS_close, [self.0 as usize, 0, 0, 0, 0, 0]) };
+        close(self.0);
     }
+}
+
+/// Closes a descriptor of ours.
+pub(crate) fn close(fd: c_int) {
+    // SAFETY: no pointers. An error leaves the descriptor closed all the same.
+    let _ = unsafe { syscall(libc::SYS_close, [fd as usize, 0, 0, 0, 0, 0]) };
+}
+
+/// The calling process, also in a vfork child.
+pub(crate) fn process() -> u32 {
+    // SAFETY: no pointers. The call cannot fail.
+    unsafe { syscall(libc::SYS_getpid, [0; 6]) }.map_or(0, |pid| pid as u32)
 }
 
 /// A descriptor from a call that makes one, moved high. Where the program has used up its soft

@@ -29,6 +29,17 @@ fn in_a_forked_child() {
 }
 
 #[test]
+fn in_a_thread_of_a_program_that_forks_meanwhile() {
+    let (_listener, port) = tcp();
+    let fixture = Fixture::new("places").arg("held-fork").arg(port);
+    let run = fixture.hooked(&Session::new(|_, asks| {
+        if asks == 0 { held(5, allow()) } else { allow() }
+    }));
+    assert_eq!(run.stdout, fixture.bare().stdout);
+    assert_eq!(run.lines()[0], "beyond the program's own: 0");
+}
+
+#[test]
 fn in_a_vforked_child() {
     works("vfork", "vfork child: 0");
 }
