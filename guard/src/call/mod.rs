@@ -1,0 +1,107 @@
+//! Making a call in its caller's place: step by step, so that nothing here ever waits.
+
+mod connect;
+mod control;
+mod send;
+mod unix;
+
+use crate::answer::Answer;
+use crate::decide::{Caller, Destination, Refusal, Verdict};
+use crate::socket::Socket;
+use crate::target::{Memory, Target};
+use nix::errno::Errno;
+use std::time::Duration;
+
+pub(crate) use connect::Connect;
+pub(crate) use send::Send;
+
+/// What a call needs of the supervisor while it is carried on.
+pub(crate) struct Context<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) socket: &'a Socket,
+    pub(crate) surroundings: &'a dyn Surroundings,
+    /// Whether the call still waits: what was read from its thread so far was its own.
+    pub(crate) is_waiting: &'a dyn Fn() -> bool,
+}
+
+/// What is the same for all calls.
+pub(crate) trait Surroundings {
+    /// Says what was refused.
+    fn refused(&self, caller: Caller, refusal: Refusal);
+    /// Claims the only right to touch the send timeout of the socket with this inode; false where
+    /// somebody else has it.
+    fn claim(&self, inode: u64) -> bool;
+    /// Gives it back.
+    fn unclaim(&self, inode: u64);
+    /// Whether acting in the place of this thread would lend it, or take from it, privileges.
+    fn differs_in_credentials(&self, tid: u32) -> bool;
+}
+
+/// How a call goes on.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// It has ended.
+    Done(Answer),
+    /// Its thread is gone; there is nobody to answer.
+    Gone,
+    /// It wants a verdict before anything is done.
+    Ask(Destination),
+    /// It goes on when the socket is ready, or after so long.
+    Wait(Option<Duration>),
+}
+
+impl Context<'_> {
+    pub(crate) fn memory(&self) -> Memory {
+        Memory::of(self.target.caller.tid)
+    }
+
+    /// A refusal that nobody was asked about.
+    pub(crate) fn refuse(&self, refusal: Refusal, errno: Errno) -> Errno {
+        self.surroundings.refused(self.target.caller, refusal);
+        errno
+    }
+}
+
+/// A send or connect.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Connect(Connect),
+    Send(Box<Send>),
+}
+
+impl Work {
+    /// Goes on as far as possible without waiting. `verdict` answers the last [`Step::Ask`].
+    pub(crate) fn step(
+        &mut self,
+        context: &Context<'_>,
+        verdict: Option<Verdict>,
+        buffer: &mut Vec<u8>,
+    ) -> Step {
+        match self {
+            Self::Connect(connect) => connect.step(context, verdict),
+            Self::Send(send) => send.step(context, verdict, buffer),
+        }
+    }
+
+    /// The answer where SO_SNDTIMEO has run out.
+    pub(crate) fn timed_out(&self) -> Answer {
+        match self {
+            Self::Connect(connect) => connect.timed_out(),
+            Self::Send(send) => send.cut_short(Answer::Error(Errno::EAGAIN)),
+        }
+    }
+
+    /// The answer where a signal comes first. `exact`: the kernel is sure to look at it.
+    pub(crate) fn interrupted(&self, has_timeout: bool, exact: bool) -> Answer {
+        // A call with a timeout is never made again (signal(7)).
+        let answer = if has_timeout || !exact {
+            Answer::Error(Errno::EINTR)
+        } else {
+            Answer::Restart
+        };
+        match self {
+            Self::Connect(_) => answer,
+            Self::Send(send) => send.cut_short(answer),
+        }
+    }
+}

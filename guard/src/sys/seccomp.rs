@@ -1,0 +1,115 @@
+//! seccomp(2) and the listener's ioctls (seccomp_unotify(2)).
+
+use super::{check, owned};
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// `SECCOMP_IOCTL_NOTIF_*` of linux/seccomp.h; libc has the structures, not the numbers.
+const RECV: u32 = 0xc050_2100;
+const SEND: u32 = 0xc018_2101;
+const ID_VALID: u32 = 0x4008_2102;
+/// Linux 6.6 and later.
+const SET_FLAGS: u32 = 0x4008_2104;
+/// The two processes take turns on one processor instead of waking each other across two.
+const FD_SYNC_WAKE_UP: libc::c_ulong = 1;
+
+/// Installs `program` for the calling thread and all that it will start; returns the listener,
+/// which is closed on exec.
+pub(crate) fn install(program: &[libc::sock_filter], killable: bool) -> Result<OwnedFd, Errno> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?,
+        // The kernel only reads it; the field has no const.
+        filter: program.as_ptr().cast_mut(),
+    };
+    let mut flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    if killable {
+        flags |= libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    }
+    // SAFETY: `program` points to `len` instructions that live until the call has returned.
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    })
+}
+
+/// Asks for synchronous wake-ups; kernels before 6.6 refuse.
+pub(crate) fn wake_synchronously(listener: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: the argument is a number, and no memory is passed.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            SET_FLAGS as libc::Ioctl,
+            FD_SYNC_WAKE_UP,
+        )
+    };
+    check(result.into()).map(drop)
+}
+
+/// Waits for the next notification. ENOENT: its caller died meanwhile, or nobody is left.
+pub(crate) fn receive(listener: BorrowedFd<'_>) -> Result<libc::seccomp_notif, Errno> {
+    let mut notification = std::mem::MaybeUninit::<libc::seccomp_notif>::zeroed();
+    // SAFETY: the buffer is valid for writes and of the size that the ioctl's number names; the
+    // kernel wants it zeroed.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            RECV as libc::Ioctl,
+            notification.as_mut_ptr(),
+        )
+    };
+    check(result.into())?;
+    // SAFETY: the structure holds integers only, so zeroes and what the kernel wrote are valid.
+    Ok(unsafe { notification.assume_init() })
+}
+
+/// Whether the call is still waiting for its answer, and so its thread still there.
+pub(crate) fn is_waiting(listener: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the ioctl reads eight bytes from `id`, which outlives the call.
+    let result =
+        unsafe { libc::ioctl(listener.as_raw_fd(), ID_VALID as libc::Ioctl, &raw const id) };
+    result == 0
+}
+
+/// Ends the call with `value`, or with `error` (negative errno) where that is not zero. The call
+/// itself is not made.
+pub(crate) fn respond(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    value: i64,
+    error: i32,
+) -> Result<(), Errno> {
+    send(
+        listener,
+        libc::seccomp_notif_resp {
+            id,
+            val: value,
+            error,
+            flags: 0,
+        },
+    )
+}
+
+/// Lets the kernel make the call with whatever its arguments point to *by then*. Only
+/// [`crate::proceed`] may use this.
+pub(crate) fn respond_continue(listener: BorrowedFd<'_>, id: u64) -> Result<(), Errno> {
+    send(
+        listener,
+        libc::seccomp_notif_resp {
+            id,
+            val: 0,
+            error: 0,
+            flags: libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32,
+        },
+    )
+}
+
+fn send(listener: BorrowedFd<'_>, mut response: libc::seccomp_notif_resp) -> Result<(), Errno> {
+    // SAFETY: the structure is of the size that the ioctl's number names and outlives the call.
+    let result =
+        unsafe { libc::ioctl(listener.as_raw_fd(), SEND as libc::Ioctl, &raw mut response) };
+    check(result.into()).map(drop)
+}

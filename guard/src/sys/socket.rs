@@ -1,0 +1,118 @@
+//! The socket calls with an address, a message and control data as bytes.
+
+use super::check;
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// connect(2) with the bytes of a sockaddr.
+pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {
+    let length = length(address)?;
+    // SAFETY: the kernel reads `length` bytes from `address`, which outlives the call.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) };
+    check(result.into()).map(drop)
+}
+
+/// One message: what sendmsg(2) takes.
+pub(crate) struct Message<'a> {
+    /// The bytes of a sockaddr.
+    pub(crate) name: Option<&'a [u8]>,
+    pub(crate) data: &'a [u8],
+    /// Control messages, aligned as `cmsghdr`.
+    pub(crate) control: &'a [u64],
+    /// Bytes of `control` that count.
+    pub(crate) control_length: usize,
+    pub(crate) flags: i32,
+}
+
+/// sendmsg(2).
+pub(crate) fn send(socket: BorrowedFd<'_>, message: &Message<'_>) -> Result<usize, Errno> {
+    let mut data = libc::iovec {
+        iov_base: message.data.as_ptr().cast_mut().cast(),
+        iov_len: message.data.len(),
+    };
+    let mut header = std::mem::MaybeUninit::<libc::msghdr>::zeroed();
+    // SAFETY: a msghdr of zeroes is an empty message without address.
+    let header = unsafe { header.assume_init_mut() };
+    if let Some(name) = message.name {
+        header.msg_name = name.as_ptr().cast_mut().cast();
+        header.msg_namelen = length(name)?;
+    }
+    header.msg_iov = &raw mut data;
+    header.msg_iovlen = 1;
+    if message.control_length > 0 {
+        if message.control_length > size_of_val(message.control) {
+            return Err(Errno::EINVAL);
+        }
+        header.msg_control = message.control.as_ptr().cast_mut().cast();
+        header.msg_controllen = message.control_length as _;
+    }
+    // SAFETY: name, data and control are valid for reads of the lengths given and outlive the
+    // call; sendmsg writes to none of them.
+    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), header, message.flags) };
+    let sent = check(sent as libc::c_long)?;
+    usize::try_from(sent).map_err(|_| Errno::EIO)
+}
+
+fn length(address: &[u8]) -> Result<libc::socklen_t, Errno> {
+    libc::socklen_t::try_from(address.len()).map_err(|_| Errno::EINVAL)
+}
+
+/// An integer of getsockopt(2) at level SOL_SOCKET.
+pub(crate) fn option(socket: BorrowedFd<'_>, name: i32) -> Result<i32, Errno> {
+    let mut value: i32 = 0;
+    let mut length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: `value` is valid for writes of `length` bytes.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    check(result.into())?;
+    Ok(value)
+}
+
+/// SO_SNDTIMEO: seconds and microseconds, 0 and 0 for none.
+pub(crate) fn send_timeout(socket: BorrowedFd<'_>) -> Result<libc::timeval, Errno> {
+    let mut value = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 0,
+    };
+    let mut length = size_of::<libc::timeval>() as libc::socklen_t;
+    // SAFETY: `value` is valid for writes of `length` bytes.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDTIMEO,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    check(result.into())?;
+    Ok(value)
+}
+
+/// Sets SO_SNDTIMEO. Negative seconds: never wait.
+pub(crate) fn set_send_timeout(socket: BorrowedFd<'_>, value: libc::timeval) -> Result<(), Errno> {
+    // SAFETY: `value` is valid for reads of the length given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_SNDTIMEO,
+            (&raw const value).cast(),
+            size_of::<libc::timeval>() as libc::socklen_t,
+        )
+    };
+    check(result.into()).map(drop)
+}
+
+/// shutdown(2) of the sending half.
+pub(crate) fn stop_sending(socket: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: two integers, no memory.
+    check(unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) }.into()).map(drop)
+}

@@ -1,0 +1,324 @@
+//! The calling thread: its memory, its descriptors, what signals wait for it.
+
+use crate::decide::Caller;
+use crate::sys::process;
+use nix::errno::Errno;
+use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{IoSlice, IoSliceMut, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A thread that has made a call. Whatever is read here belongs to it only if the call turns out
+/// to wait still *after* the reading ([`crate::listener::Listener::is_waiting`]).
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) caller: Caller,
+    handle: OwnedFd,
+}
+
+/// Threads met lately. A handle stays the handle of one thread, even after its number belongs to
+/// another; a dead one says ESRCH.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    known: Mutex<HashMap<u32, Arc<Target>>>,
+}
+
+/// Handles that are kept; a program with more threads pays for opening them again.
+const KNOWN_MAX: usize = 256;
+
+impl Targets {
+    /// The thread, and our own duplicate of its descriptor `fd`.
+    pub(crate) fn descriptor(&self, tid: u32, fd: i32) -> Result<(Arc<Target>, OwnedFd), Errno> {
+        let known = self.lock().get(&tid).map(Arc::clone);
+        if let Some(target) = known {
+            match process::get_descriptor(target.handle.as_fd(), fd) {
+                Err(Errno::ESRCH) => {}
+                result => return result.map(|own| (target, own)),
+            }
+        }
+        let target = self.open(tid)?;
+        let own = process::get_descriptor(target.handle.as_fd(), fd)?;
+        Ok((target, own))
+    }
+
+    /// The thread, newly looked at.
+    pub(crate) fn open(&self, tid: u32) -> Result<Arc<Target>, Errno> {
+        let target = Arc::new(Target::open(tid)?);
+        let mut known = self.lock();
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(tid, Arc::clone(&target));
+        Ok(target)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u32, Arc<Target>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Target {
+    fn open(tid: u32) -> Result<Self, Errno> {
+        let leads = match process::open_process(tid) {
+            Ok(handle) => Some(handle),
+            Err(Errno::EINVAL | Errno::ENOENT) => None,
+            Err(errno) => return Err(errno),
+        };
+        let pid = if leads.is_some() {
+            tid
+        } else {
+            Status::read(tid)?.pid
+        };
+        let handle = match process::open_thread(tid) {
+            Ok(handle) => handle,
+            // Before Linux 6.9: the table of the process, which is the thread's own but where it
+            // has unshared it. Then the call is decided and made on another socket of the program.
+            Err(Errno::EINVAL) => match leads {
+                Some(handle) => handle,
+                None => process::open_process(pid)?,
+            },
+            Err(errno) => return Err(errno),
+        };
+        Ok(Self {
+            caller: Caller { pid, tid },
+            handle,
+        })
+    }
+
+    /// Our own duplicate of another descriptor of it.
+    pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        process::get_descriptor(self.handle.as_fd(), fd)
+    }
+}
+
+/// Memory of the thread `tid`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    tid: u32,
+}
+
+/// A piece of a target's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) address: u64,
+    pub(crate) length: usize,
+}
+
+impl Memory {
+    pub(crate) fn of(tid: u32) -> Self {
+        Self { tid }
+    }
+
+    /// Fills `buffer` from `address`; EFAULT where not all of it can be read.
+    pub(crate) fn read(self, address: u64, buffer: &mut [u8]) -> Result<(), Errno> {
+        let length = buffer.len();
+        if length == 0 {
+            return Ok(());
+        }
+        let pieces = [Piece { address, length }];
+        if self.gather(&pieces, buffer)? == length {
+            Ok(())
+        } else {
+            Err(Errno::EFAULT)
+        }
+    }
+
+    /// Reads `pieces` one after the other into `buffer`, which is as long as all of them; returns
+    /// how much could be read before a fault. EFAULT where that is nothing.
+    pub(crate) fn gather(self, pieces: &[Piece], buffer: &mut [u8]) -> Result<usize, Errno> {
+        let remote: Vec<RemoteIoVec> = pieces
+            .iter()
+            .map(|piece| RemoteIoVec {
+                base: piece.address as usize,
+                len: piece.length,
+            })
+            .collect();
+        match process_vm_readv(self.pid(), &mut [IoSliceMut::new(buffer)], &remote) {
+            // Some containers' filters close it and leave /proc.
+            Err(Errno::ENOSYS | Errno::EPERM) => self.gather_from_file(pieces, buffer),
+            result => result,
+        }
+    }
+
+    fn gather_from_file(self, pieces: &[Piece], buffer: &mut [u8]) -> Result<usize, Errno> {
+        let file = File::open(format!("/proc/{}/mem", self.tid)).map_err(errno)?;
+        let mut filled = 0;
+        for piece in pieces {
+            let Some(part) = buffer.get_mut(filled..filled + piece.length) else {
+                return Err(Errno::EINVAL);
+            };
+            if file.read_exact_at(part, piece.address).is_err() {
+                break;
+            }
+            filled += piece.length;
+        }
+        if filled == 0 && !buffer.is_empty() {
+            return Err(Errno::EFAULT);
+        }
+        Ok(filled)
+    }
+
+    /// Writes to `address`.
+    pub(crate) fn write(self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let remote = [RemoteIoVec {
+            base: address as usize,
+            len: bytes.len(),
+        }];
+        match process_vm_writev(self.pid(), &[IoSlice::new(bytes)], &remote)? {
+            written if written == bytes.len() => Ok(()),
+            _ => Err(Errno::EFAULT),
+        }
+    }
+
+    fn pid(self) -> Pid {
+        Pid::from_raw(self.tid.cast_signed())
+    }
+}
+
+/// What `/proc/TID/status` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The process of the thread.
+    pub(crate) pid: u32,
+    /// It is the first thread of its process.
+    pub(crate) is_leader: bool,
+    pub(crate) threads: u32,
+    /// Real, effective, saved and file-system ids.
+    pub(crate) uids: [u32; 4],
+    pub(crate) gids: [u32; 4],
+    /// Its letter: S, T, …
+    pub(crate) state: char,
+    /// Signals that wait for the thread, and for its process.
+    pub(crate) pending: u64,
+    pub(crate) pending_for_process: u64,
+    pub(crate) blocked: u64,
+    pub(crate) ignored: u64,
+    pub(crate) caught: u64,
+    /// Effective capabilities.
+    pub(crate) capabilities: u64,
+}
+
+impl Status {
+    pub(crate) fn read(tid: u32) -> Result<Self, Errno> {
+        let mut text = [0; 4096];
+        let mut file = File::open(format!("/proc/{tid}/status")).map_err(errno)?;
+        let mut length = 0;
+        // One read gives all of it; a long list of groups may take another.
+        while let Some(space) = text.get_mut(length..).filter(|it| !it.is_empty()) {
+            match file.read(space).map_err(errno)? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        let text = text.get(..length).unwrap_or_default();
+        let status = Self::parse(&String::from_utf8_lossy(text));
+        Ok(Self {
+            is_leader: status.pid == tid,
+            ..status
+        })
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut status = Self::default();
+        let hex = |value: &str| u64::from_str_radix(value, 16).unwrap_or(0);
+        let four = |value: &str| {
+            let mut ids = value.split_ascii_whitespace();
+            std::array::from_fn(|_| {
+                ids.next()
+                    .and_then(|it| it.parse().ok())
+                    .unwrap_or(u32::MAX)
+            })
+        };
+        // The program's name comes first and is its own word, but escapes line ends.
+        for line in text.lines() {
+            let Some((key, value)) = line.split_once(':') else {
+                continue;
+            };
+            let value = value.trim();
+            match key {
+                "State" => status.state = value.chars().next().unwrap_or('?'),
+                "Tgid" => status.pid = value.parse().unwrap_or(0),
+                "Uid" => status.uids = four(value),
+                "Gid" => status.gids = four(value),
+                "Threads" => status.threads = value.parse().unwrap_or(0),
+                "SigPnd" => status.pending = hex(value),
+                "ShdPnd" => status.pending_for_process = hex(value),
+                "SigBlk" => status.blocked = hex(value),
+                "SigIgn" => status.ignored = hex(value),
+                "SigCgt" => status.caught = hex(value),
+                "CapEff" => status.capabilities = hex(value),
+                _ => {}
+            }
+        }
+        status
+    }
+}
+
+pub(crate) fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, Piece, Status, Targets};
+    use nix::errno::Errno;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn memory_is_read_and_written() {
+        let mut word = *b"hallpass";
+        let me = Memory::of(std::process::id());
+        let address = word.as_ptr() as u64;
+        let mut copy = [0; 8];
+        me.read(address, &mut copy).unwrap();
+        assert_eq!(&copy, b"hallpass");
+        me.write(address, b"HALL").unwrap();
+        assert_eq!(std::hint::black_box(&mut word), b"HALLpass");
+        assert_eq!(me.read(8, &mut copy), Err(Errno::EFAULT));
+        let pieces =
+            [(address + 4, 4), (address, 2)].map(|(address, length)| Piece { address, length });
+        let mut both = [0; 6];
+        assert_eq!(me.gather(&pieces, &mut both), Ok(6));
+        assert_eq!(&both, b"passHA");
+        assert_eq!(me.gather_from_file(&pieces, &mut both), Ok(6));
+        assert_eq!(&both, b"passHA");
+    }
+
+    #[test]
+    fn descriptors_are_duplicated_and_misses_are_errors() {
+        let targets = Targets::default();
+        let (file, tid) = (tempfile::tempfile().unwrap(), std::process::id());
+        for _ in 0..2 {
+            let (target, own) = targets.descriptor(tid, file.as_raw_fd()).unwrap();
+            assert_eq!(target.caller.pid, tid);
+            assert_ne!(own.as_raw_fd(), file.as_raw_fd());
+        }
+        let bad = targets.descriptor(tid, 9999).map(drop);
+        assert_eq!(bad, Err(Errno::EBADF));
+    }
+
+    #[test]
+    fn a_status_is_read() {
+        let status = Status::parse(
+            "Name:\ta\\nTgid:\nState:\tS (sleeping)\nTgid:\t7\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n\
+             Threads:\t3\nSigPnd:\t0000000000000400\nShdPnd:\t0000000000002000\nSigBlk:\t1\n\
+             SigIgn:\t2\nSigCgt:\t4\nCapEff:\t000001ffffffffff\n",
+        );
+        assert_eq!((status.pid, status.threads, status.state), (7, 3, 'S'));
+        assert_eq!((status.uids, status.gids), ([1, 2, 3, 4], [5, 6, 7, 8]));
+        assert_eq!(
+            (status.pending, status.pending_for_process),
+            (0x400, 0x2000)
+        );
+        assert_eq!((status.blocked, status.ignored, status.caught), (1, 2, 4));
+        assert_eq!(status.capabilities, 0x1ff_ffff_ffff);
+        assert_eq!(
+            Status::read(std::process::id()).unwrap().pid,
+            std::process::id()
+        );
+    }
+}

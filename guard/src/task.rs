@@ -1,0 +1,97 @@
+//! One call from its arrival to its answer.
+
+use crate::call::Work;
+use crate::decide::{CallKind, Slot, Withdraw, Withdrawn};
+use crate::listener::Notification;
+use crate::socket::Socket;
+use crate::sys::socket as sys;
+use crate::target::Target;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub(crate) notification: Notification,
+    pub(crate) target: Arc<Target>,
+    pub(crate) socket: Socket,
+    pub(crate) kind: CallKind,
+    pub(crate) work: Work,
+    /// Asks again after a signal handler.
+    pub(crate) resumed: bool,
+    pub(crate) begun: Instant,
+    pub(crate) held: Option<Held>,
+    /// From SO_SNDTIMEO, once the call has had to wait.
+    pub(crate) timeout: Option<Timeout>,
+    /// When to try again where nothing tells.
+    pub(crate) again: Option<Instant>,
+    /// Registered with the poller.
+    pub(crate) polled: bool,
+}
+
+/// A verdict is awaited.
+pub(crate) struct Held {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) withdraw: Option<Withdraw>,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Held")
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timeout {
+    Never,
+    At(Instant),
+}
+
+impl Task {
+    /// Reads SO_SNDTIMEO, once.
+    pub(crate) fn read_timeout(&mut self) {
+        if self.timeout.is_some() {
+            return;
+        }
+        let timeout = sys::send_timeout(self.socket.as_fd())
+            .ok()
+            .and_then(duration);
+        self.timeout = Some(timeout.map_or(Timeout::Never, |it| Timeout::At(self.begun + it)));
+    }
+
+    pub(crate) fn has_timeout(&self) -> bool {
+        matches!(self.timeout, Some(Timeout::At(_)))
+    }
+
+    /// When it must be looked at without anything having happened.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        let deadline = match self.timeout {
+            Some(Timeout::At(at)) => Some(at),
+            Some(Timeout::Never) | None => None,
+        };
+        [deadline, self.again].into_iter().flatten().min()
+    }
+
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        matches!(self.timeout, Some(Timeout::At(at)) if at <= now)
+    }
+
+    /// Tells whoever decides that nobody waits any more.
+    pub(crate) fn withdraw(&mut self, why: Withdrawn) {
+        if let Some(held) = self.held.take()
+            && held.slot.verdict().is_none()
+            && let Some(withdraw) = held.withdraw
+        {
+            withdraw(why);
+        }
+    }
+}
+
+fn duration(value: libc::timeval) -> Option<Duration> {
+    let seconds = u64::try_from(value.tv_sec).ok()?;
+    let micros = u64::try_from(value.tv_usec).ok()?;
+    let duration = Duration::from_secs(seconds).checked_add(Duration::from_micros(micros))?;
+    // Longer than any clock runs.
+    const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+    (!duration.is_zero() && duration < FOREVER).then_some(duration)
+}

@@ -1,0 +1,265 @@
+//! Programs under the guard, and the listeners they try to reach.
+
+use hallpass_guard::{
+    Call, Caller, Decide, Destination, Granted, Refusal, Reply, Supervisor, Verdict, Withdraw,
+    Withdrawn, install,
+};
+use nix::errno::Errno;
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a test wants of a call. None: hold it.
+type Judge = Box<dyn Fn(&Call) -> Option<Verdict> + Send + Sync>;
+
+/// Decides as a test says, and remembers.
+pub(crate) struct Decider {
+    judge: Judge,
+    pub(crate) calls: Mutex<Vec<Call>>,
+    pub(crate) held: Mutex<Vec<Reply>>,
+    pub(crate) withdrawn: Arc<Mutex<Vec<Withdrawn>>>,
+    pub(crate) refused: Mutex<Vec<Refusal>>,
+    pub(crate) reports: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Decide for Decider {
+    fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
+        let verdict = (self.judge)(&call);
+        self.calls.lock().unwrap().push(call);
+        match verdict {
+            Some(verdict) => {
+                reply.settle(verdict);
+                None
+            }
+            None => {
+                self.held.lock().unwrap().push(reply);
+                let withdrawn = Arc::clone(&self.withdrawn);
+                Some(Box::new(move |why| withdrawn.lock().unwrap().push(why)))
+            }
+        }
+    }
+
+    fn report(&self, _: Caller, report: &[u8]) -> Errno {
+        self.reports.lock().unwrap().push(report.to_vec());
+        Errno::EBADF
+    }
+
+    fn refused(&self, _: Caller, refusal: Refusal) {
+        self.refused.lock().unwrap().push(refusal);
+    }
+}
+
+impl Decider {
+    pub(crate) fn new(
+        judge: impl Fn(&Call) -> Option<Verdict> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            judge: Box::new(judge),
+            calls: Mutex::default(),
+            held: Mutex::default(),
+            withdrawn: Arc::default(),
+            refused: Mutex::default(),
+            reports: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn allow() -> Arc<Self> {
+        Self::new(|_| Some(Verdict::Allow))
+    }
+
+    pub(crate) fn hold() -> Arc<Self> {
+        Self::new(|_| None)
+    }
+
+    /// Refuses one port.
+    pub(crate) fn deny(port: u16) -> Arc<Self> {
+        Self::new(move |call| {
+            Some(match call.destination {
+                Destination::Ip(_, address) if address.port() == port => Verdict::Deny,
+                _ => Verdict::Allow,
+            })
+        })
+    }
+
+    /// Settles everything that is held.
+    pub(crate) fn settle(&self, verdict: Verdict) {
+        for reply in std::mem::take(&mut *self.held.lock().unwrap()) {
+            reply.settle(verdict);
+        }
+    }
+
+    pub(crate) fn wait_for_held(&self, count: usize) {
+        wait_until(|| self.held.lock().unwrap().len() >= count);
+    }
+}
+
+pub(crate) fn wait_until(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !what() {
+        assert!(Instant::now() < deadline, "it did not come about");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Starts a command under the guard.
+pub(crate) fn start(command: &mut Command, decider: &Arc<Decider>) -> (Child, Granted) {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (listener, granted, child) = install(|| command.spawn()).unwrap();
+    let decider: Arc<dyn Decide> = decider.clone();
+    Supervisor::start(listener, decider).unwrap();
+    (child, granted)
+}
+
+/// Runs a command under the guard to its end.
+pub(crate) fn run(command: &mut Command, decider: &Arc<Decider>) -> Output {
+    start(command, decider).0.wait_with_output().unwrap()
+}
+
+pub(crate) fn text(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.is_empty(), "{said}{errors}");
+    said.trim_end().to_owned()
+}
+
+/// A program of `fixtures/`, compiled once: static, so that no hook could reach it.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    let mut built = BUILT.lock().unwrap_or_else(|it| it.into_inner());
+    let built = built.get_or_insert_default();
+    if let Some(path) = built.get(name) {
+        return path.clone();
+    }
+    let directory = scratch("fixture");
+    let path = directory.join(name);
+    let source = source(&format!("{name}.c"));
+    let status = Command::new("cc")
+        .args(["-O1", "-w", "-static", "-pthread", "-o"])
+        .arg(&path)
+        .arg(&source)
+        .status()
+        .expect("a C compiler");
+    assert!(status.success());
+    built.insert(name.to_owned(), path.clone());
+    path
+}
+
+/// A source of `fixtures/`.
+pub(crate) fn source(name: &str) -> PathBuf {
+    // As nobody the sources may be out of reach: then they have been copied beside the binary.
+    let beside = std::env::current_exe().unwrap().with_file_name("fixtures");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guard/fixtures");
+    let directory = if beside.is_dir() { beside } else { here };
+    directory.join(name)
+}
+
+/// A directory that stays until the tests are over.
+pub(crate) fn scratch(what: &str) -> PathBuf {
+    static ALL: Mutex<Vec<tempfile::TempDir>> = Mutex::new(Vec::new());
+    let directory = tempfile::Builder::new()
+        .prefix(&format!("guard-{what}-"))
+        .tempdir()
+        .unwrap();
+    let path = directory.path().to_owned();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Removed at the end by whoever runs the tests, else by the system: they are in /tmp.
+    ALL.lock().unwrap().push(directory);
+    path
+}
+
+/// A TCP listener that takes what comes and counts it.
+pub(crate) struct Tcp {
+    pub(crate) port: u16,
+    count: Arc<AtomicUsize>,
+}
+
+/// A UDP socket that counts what comes.
+pub(crate) struct Udp {
+    pub(crate) port: u16,
+    count: Arc<AtomicUsize>,
+}
+
+impl Tcp {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let backlog = nix::sys::socket::Backlog::new(4096).unwrap();
+        nix::sys::socket::listen(&listener, backlog).unwrap();
+        let (port, count) = (
+            port_of(listener.local_addr()),
+            Arc::<AtomicUsize>::default(),
+        );
+        let counted = Arc::clone(&count);
+        std::thread::spawn(move || {
+            let mut kept = std::collections::VecDeque::new();
+            for stream in listener.incoming() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                // Open for a while: whoever connects may still want to write.
+                kept.push_back(stream);
+                if kept.len() > 300 {
+                    kept.pop_front();
+                }
+            }
+        });
+        Self { port, count }
+    }
+
+    /// Connections so far; waits a moment for what is under way.
+    pub(crate) fn count(&self) -> usize {
+        std::thread::sleep(Duration::from_millis(100));
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+impl Udp {
+    pub(crate) fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (port, count) = (port_of(socket.local_addr()), Arc::<AtomicUsize>::default());
+        let counted = Arc::clone(&count);
+        std::thread::spawn(move || {
+            let mut data = vec![0; 70000];
+            while socket.recv(&mut data).is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { port, count }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        std::thread::sleep(Duration::from_millis(100));
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that is taken, but that nobody listens on.
+pub(crate) fn dead_port() -> (u16, impl Drop) {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket,
+    };
+    use std::os::fd::AsRawFd;
+    struct Kept(#[allow(dead_code, reason = "kept open")] std::os::fd::OwnedFd);
+    impl Drop for Kept {
+        fn drop(&mut self) {}
+    }
+    let taken = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::empty(),
+        None,
+    )
+    .unwrap();
+    bind(taken.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let address: SockaddrIn = getsockname(taken.as_raw_fd()).unwrap();
+    (address.port(), Kept(taken))
+}
+
+fn port_of(address: std::io::Result<SocketAddr>) -> u16 {
+    address.unwrap().port()
+}
