@@ -4,7 +4,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test stops where it fails"
+    clippy::print_stderr,
+    reason = "a test stops where it fails, and says what it leaves out"
 )]
 
 mod fixture;
