@@ -101,6 +101,9 @@ struct State {
     last_ask: AskId,
     last_client: ClientId,
     last_event: u64,
+    /// Who reads the saved rules gets the next number; the highest that is done is in force.
+    last_rules_turn: u64,
+    rules_turn_in_force: u64,
     is_over: bool,
     tally: Option<Tally>,
     /// The engine's generation that kept verdicts are of.
@@ -144,6 +147,8 @@ impl Core {
                     last_ask: 0,
                     last_client: 0,
                     last_event: 0,
+                    last_rules_turn: 0,
+                    rules_turn_in_force: 0,
                     is_over: false,
                     tally: config.page.map(Tally::new),
                     generation: 0,

@@ -97,9 +97,19 @@ impl Controlled for Core {
             // A hermetic run leaves saved rules out, so no edit of them concerns it.
             return Ok(());
         };
-        // Under the lock, so that of two edits the later one is the one that stays.
-        let mut state = self.lock();
+        // Read without the lock, a large file takes long. Whoever starts to read later sees at
+        // least what whoever started before has seen, so its rules are the ones that stay.
+        let turn = {
+            let mut state = self.lock();
+            state.last_rules_turn += 1;
+            state.last_rules_turn
+        };
         let rules = saved.load()?;
+        let mut state = self.lock();
+        if turn < state.rules_turn_in_force {
+            return Ok(());
+        }
+        state.rules_turn_in_force = turn;
         let now = Instant::now();
         let wall = jiff::Timestamp::now();
         state.engine.saved_rules_changed(rules, now, wall);

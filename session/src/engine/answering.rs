@@ -77,7 +77,7 @@ impl Engine {
         let rule = offers::rule(&open.flow, verdict, to)?;
         let names: Vec<&str> = open.flow.names.iter().map(|n| n.name.as_str()).collect();
         let query = query(&open.flow, &names);
-        let covers = |to: &Destination| to.matches(&query, &self.environment);
+        let covers = |to: &Destination| to.matches_for(rule.action, &query, &self.environment);
         if !rule.to.iter().any(covers) {
             return Err("these destinations do not cover the call that waits".to_owned());
         }
