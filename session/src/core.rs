@@ -6,21 +6,22 @@
 //! block or call back.
 
 mod clients;
+mod state;
 mod tally;
 
-use crate::control::Outlet;
 use crate::control::protocol::Message;
-use crate::engine::{AskId, ClientId, Effect, Engine, Settings, Step, Totals};
-use crate::event::{self, Event, FlowLine, Kind};
+use crate::engine::{AskId, Effect, Engine, Settings, Step, Totals};
+use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
 use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Environment, Policy, Rule};
 use hallpass_wire::Keep;
+use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tally::{Kept, Tally};
+use tally::Tally;
 
 type Reply = Box<dyn FnOnce(Verdict, &Source) + Send>;
 /// Takes every event: the log, a counter.
@@ -91,35 +92,6 @@ struct Shared {
     state: Mutex<State>,
     /// Tells the clock that the next deadline may have changed.
     changed: Condvar,
-}
-
-struct State {
-    engine: Engine,
-    replies: HashMap<AskId, Reply>,
-    clients: HashMap<ClientId, Client>,
-    sinks: Vec<Sink>,
-    last_ask: AskId,
-    last_client: ClientId,
-    last_event: u64,
-    /// Who reads the saved rules gets the next number; the highest that is done is in force.
-    last_rules_turn: u64,
-    rules_turn_in_force: u64,
-    is_over: bool,
-    tally: Option<Tally>,
-    /// The engine's generation that kept verdicts are of.
-    generation: u64,
-    /// When counts are taken next.
-    next_taking: Option<Instant>,
-    /// Until when the clock sleeps; none where it sleeps until it is woken.
-    clock_sleeps_until: Option<Instant>,
-}
-
-struct Client {
-    /// Its own word for itself, escaped.
-    name: String,
-    events: bool,
-    asks: bool,
-    outlet: Outlet,
 }
 
 impl Core {
@@ -392,46 +364,6 @@ impl Core {
             let message = Message::Event(Box::new(event));
             send(state, &message, |client| client.events);
         }
-    }
-}
-
-impl State {
-    fn next_deadline(&self) -> Option<Instant> {
-        let next = self.engine.next_deadline().into_iter();
-        next.chain(self.next_taking).min()
-    }
-
-    fn keep(
-        &mut self,
-        flow: &Flow,
-        verdict: Verdict,
-        source: &Source,
-        now: Instant,
-        wall: jiff::Timestamp,
-    ) -> Option<Keep> {
-        // The ask may itself have let an answer run out: its verdict is of the generation after.
-        let is_current = self.generation == self.engine.generation();
-        let tally = self.tally.as_mut()?;
-        if !is_current || !self.engine.may_be_kept(flow, source, wall) {
-            return None;
-        }
-        let counter = tally.counter(Kept {
-            flow: FlowLine::of(flow),
-            verdict,
-            source: source.clone(),
-        })?;
-        // Sooner, never later: counts must be taken also while verdicts are being kept.
-        let soon = tally.pause().map(|pause| now + pause);
-        self.next_taking = [self.next_taking, soon].into_iter().flatten().min();
-        Some(Keep {
-            generation: tally.page().generation()?,
-            counter,
-        })
-    }
-
-    fn client_name(&self, client: ClientId) -> String {
-        let client = self.clients.get(&client);
-        client.map_or_else(|| "somebody".to_owned(), |client| client.name.clone())
     }
 }
 

@@ -7,6 +7,7 @@
 mod answering;
 mod clock;
 mod holding;
+mod kept;
 mod offers;
 #[cfg(test)]
 mod properties;
@@ -20,7 +21,8 @@ use crate::control::protocol::QuestionId;
 use crate::event::Kind;
 use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
-use hallpass_policy::{Action, AppPattern, Endpoint, Environment, Layer, Policy, Query, Rule};
+use hallpass_policy::{Action, Endpoint, Environment, Layer, Policy, Query, Rule};
+use kept::HangsOn;
 use question::{Key, Open};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -135,17 +137,6 @@ pub struct Engine {
     hangs_on: HangsOn,
 }
 
-/// What may change a verdict though no rule changes.
-#[derive(Clone, Copy, Debug, Default)]
-struct HangsOn {
-    /// A process gets another parent, user or package without telling anybody.
-    subject: bool,
-    /// A rule ends by the wall clock.
-    date: bool,
-    /// A look-up gives an address a name.
-    names: bool,
-}
-
 /// What the policy, or the lack of one, says about a flow.
 enum Ruling {
     Settled(Verdict, Source),
@@ -172,40 +163,6 @@ impl Engine {
             effects: Vec::new(),
             generation: 0,
             hangs_on,
-        }
-    }
-
-    /// Changes whenever an earlier verdict may no longer be the one that would be given now.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.generation
-    }
-
-    /// True where a caller may settle equal calls by this verdict itself until the generation
-    /// changes: a rule or the default gave it, and it hangs on nothing but the address.
-    #[must_use]
-    pub fn may_be_kept(&self, flow: &Flow, source: &Source, wall: jiff::Timestamp) -> bool {
-        if self.hangs_on.subject || self.hangs_on.date || self.halted {
-            return false;
-        }
-        if !matches!(
-            source,
-            Source::Rule { .. } | Source::Standing { .. } | Source::Default
-        ) {
-            return false;
-        }
-        let nameless = || Flow {
-            names: Vec::new(),
-            ..flow.clone()
-        };
-        flow.names.is_empty()
-            || matches!(self.rule_on(&nameless(), wall), Ruling::Settled(_, other) if other == *source)
-    }
-
-    /// A process has looked a name up that it had not before.
-    pub fn name_learned(&mut self) {
-        if self.hangs_on.names {
-            self.generation += 1;
         }
     }
 
@@ -423,22 +380,6 @@ impl Engine {
         self.policy.set_layer(Layer::Answer, rules);
         self.hangs_on = HangsOn::of(&self.policy);
         self.generation += 1;
-    }
-}
-
-impl HangsOn {
-    fn of(policy: &Policy) -> Self {
-        let mut all = Self::default();
-        let layers = [Layer::Answer, Layer::Flag, Layer::Policy, Layer::Saved];
-        for rule in layers.iter().flat_map(|layer| policy.rules(*layer)) {
-            all.subject |= matches!(
-                rule.app,
-                Some(AppPattern::Package(_) | AppPattern::Parent(_) | AppPattern::User(_))
-            );
-            all.date |= rule.until.is_some();
-            all.names |= rule.to.iter().any(|to| to.name().is_some());
-        }
-        all
     }
 }
 

@@ -1,0 +1,69 @@
+//! Which verdicts callers may keep, and when they no longer may.
+
+use super::{Engine, Ruling};
+use crate::flow::Flow;
+use crate::verdict::Source;
+use hallpass_policy::{AppPattern, Layer, Policy};
+
+/// What may change a verdict though no rule changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HangsOn {
+    /// A process gets another parent, user or package without telling anybody.
+    pub(super) subject: bool,
+    /// A rule ends by the wall clock.
+    pub(super) date: bool,
+    /// A look-up gives an address a name.
+    pub(super) names: bool,
+}
+
+impl Engine {
+    /// Changes whenever an earlier verdict may no longer be the one that would be given now.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// True where a caller may settle equal calls by this verdict itself until the generation
+    /// changes: a rule or the default gave it, and it hangs on nothing but the address.
+    #[must_use]
+    pub fn may_be_kept(&self, flow: &Flow, source: &Source, wall: jiff::Timestamp) -> bool {
+        if self.hangs_on.subject || self.hangs_on.date || self.halted {
+            return false;
+        }
+        if !matches!(
+            source,
+            Source::Rule { .. } | Source::Standing { .. } | Source::Default
+        ) {
+            return false;
+        }
+        let nameless = || Flow {
+            names: Vec::new(),
+            ..flow.clone()
+        };
+        flow.names.is_empty()
+            || matches!(self.rule_on(&nameless(), wall), Ruling::Settled(_, other) if other == *source)
+    }
+
+    /// A process has looked a name up that it had not before.
+    pub fn name_learned(&mut self) {
+        if self.hangs_on.names {
+            self.generation += 1;
+        }
+    }
+}
+
+impl HangsOn {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let mut all = Self::default();
+        let layers = [Layer::Answer, Layer::Flag, Layer::Policy, Layer::Saved];
+        for rule in layers.iter().flat_map(|layer| policy.rules(*layer)) {
+            all.subject |= matches!(
+                rule.app,
+                Some(AppPattern::Package(_) | AppPattern::Parent(_) | AppPattern::User(_))
+            );
+            all.date |= rule.until.is_some();
+            all.names |= rule.to.iter().any(|to| to.name().is_some());
+        }
+        all
+    }
+}
