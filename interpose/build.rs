@@ -6,4 +6,7 @@ fn main() {
     // path in the hook fails here and not inside somebody's program.
     println!("cargo::rustc-link-arg-cdylib=-Wl,-z,defs");
     println!("cargo::rustc-link-arg-cdylib=-Wl,--gc-sections");
+    // One segment less to map, and no mprotect: 15 µs of every exec. What it would make read-only
+    // are addresses of the C library, and those of the real functions stay writable in any case.
+    println!("cargo::rustc-link-arg-cdylib=-Wl,-z,norelro");
 }

@@ -75,7 +75,8 @@ fn cargo(root: &Path, target: &str, target_dir: &Path) -> Result<Command, String
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")
         .env("CARGO_ENCODED_RUSTFLAGS", "")
-        .env_remove("RUSTFLAGS");
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_INCREMENTAL");
     // What the outer build says about itself is not about the hook.
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();

@@ -41,14 +41,14 @@ mod variadic;
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn() = start;
 
-/// Does now what may not be done in a signal handler: dlsym takes a lock. And reads the variable
-/// while it is still as the launcher wrote it.
+/// Does now what may not be done in a signal handler: dlsym takes a lock. Functions that may not
+/// be called there either (signal-safety(7)) are looked up when they are first used: each costs
+/// half a microsecond in every program that is started. And reads the variable while it is still
+/// as the launcher wrote it.
 extern "C" fn start() {
     calls::resolve();
     messages::resolve();
-    lookups::resolve();
     programs::resolve();
-    shells::resolve();
     variadic::resolve();
     forks::resolve();
     settings::session();

@@ -9,15 +9,6 @@ use libc::{addrinfo, hostent, in_addr, size_t, sockaddr_in, sockaddr_in6};
 /// Most addresses told of one look-up; the answer itself is not cut.
 const MAX_TOLD: usize = 256;
 
-/// Looks up every real function of this file.
-pub(crate) fn resolve() {
-    real!(getaddrinfo);
-    real!(gethostbyname);
-    real!(gethostbyname2);
-    real!(gethostbyname_r);
-    real!(gethostbyname2_r);
-}
-
 hook! {
     /// getaddrinfo(3)
     unsafe fn getaddrinfo(

@@ -15,7 +15,7 @@ use libc::{mmsghdr, msghdr, ssize_t};
 /// The kernel sends no more messages in one call (UIO_MAXIOV of sendmmsg(2)).
 const MAX_MESSAGES: c_uint = 1024;
 
-/// Looks up every real function of this file.
+/// Looks up the real functions that may be called in signal handlers.
 pub(crate) fn resolve() {
     real!(sendmsg);
     real!(sendmmsg);

@@ -10,14 +10,10 @@ use libc::pid_t;
 /// `char *const list[]`
 type Strings = *const *const c_char;
 
-/// Looks up every real function of this file, and the hook's own path.
+/// Looks up the real functions that may be called in signal handlers, and the hook's own path.
 pub(crate) fn resolve() {
     real!(execve);
-    real!(execvpe);
     real!(fexecve);
-    real!(execveat);
-    real!(posix_spawn);
-    real!(posix_spawnp);
     crate::environment::hook_path();
 }
 

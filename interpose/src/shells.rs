@@ -13,12 +13,6 @@ use core::mem::size_of;
 use core::ptr;
 use libc::FILE;
 
-/// Looks up every real function of this file.
-pub(crate) fn resolve() {
-    real!(system);
-    real!(popen);
-}
-
 hook! {
     /// system(3)
     unsafe fn system(command: *const c_char) -> c_int, absent -1 => {

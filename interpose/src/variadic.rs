@@ -11,7 +11,7 @@ use core::arch::naked_asm;
 use core::ffi::{c_char, c_int, c_long};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Looks up every real function of this file.
+/// Looks up the real syscall(2).
 pub(crate) fn resolve() {
     SYSCALL.store(real_syscall() as usize, Ordering::Release);
 }
