@@ -101,6 +101,10 @@ impl Asking {
     /// Draws the panel; `questions` wait in all.
     pub(super) fn draw(&mut self, questions: usize, now: Instant) {
         let scene = self.scene(questions, now);
+        // Where nothing that is drawn can be changed, it is drawn when keys count.
+        if !self.look.moves && !scene.armed {
+            return;
+        }
         if let Some(current) = &self.current {
             let rows = view::panel(&current.choice, &scene, &self.look);
             let last = view::last_row(&scene, &self.look);
