@@ -63,6 +63,8 @@ struct Front {
     /// The session said why CMD could not be started.
     failed: Option<u8>,
     end: Option<End>,
+    /// A person no longer wants to wait for what CMD has left behind.
+    has_given_up: bool,
     /// Calls allowed and refused, as far as the session has said.
     totals: (u64, u64),
     session: SessionState,
@@ -89,6 +91,7 @@ impl Front {
             stop_to_forward: None,
             failed: None,
             end: None,
+            has_given_up: false,
             totals: (0, 0),
             session: SessionState::Serving,
         })
@@ -141,6 +144,9 @@ impl Front {
     }
 
     fn is_over(&self) -> bool {
+        if self.has_given_up {
+            return true;
+        }
         match self.session {
             SessionState::Done => true,
             SessionState::Serving => {
@@ -158,6 +164,17 @@ impl Front {
         }
         if signal == libc::SIGCONT {
             self.stop_to_forward = None;
+        }
+        let ends = matches!(
+            signal,
+            libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM
+        );
+        if ends && self.end.is_some() {
+            // CMD is gone; what is left may be out of reach of the terminal. Whoever does not want
+            // to wait for it any longer must be able to say so.
+            self.end = Some(End::Signaled(signal));
+            self.has_given_up = true;
+            return Ok(());
         }
         if !forward::is_for_command(info, self.follow.session) {
             return Ok(());
