@@ -17,20 +17,28 @@ static HELD: [AtomicU64; PLACES] = [const { AtomicU64::new(0) }; PLACES];
 /// The process that forks.
 static FORKING: AtomicU32 = AtomicU32::new(0);
 
-/// Installs the handlers, from the constructor: the C library keeps a list of them.
+type Handler = extern "C" fn();
+/// What glibc's pthread_atfork calls; that one itself is in its static part.
+type Register = unsafe extern "C" fn(
+    prepare: Option<Handler>,
+    parent: Option<Handler>,
+    child: Option<Handler>,
+    library: *mut c_void,
+) -> c_int;
+
+/// Installs the handlers, from the constructor: the C library keeps a list of them. Looked up by
+/// name, because programs of another C library than ours load this library as well; musl has no
+/// such function, and there a copy stays open until exec.
 pub(crate) fn resolve() {
-    type Handler = extern "C" fn();
-    unsafe extern "C" {
-        // What pthread_atfork of the C library's static part calls.
-        fn __register_atfork(
-            prepare: Option<Handler>,
-            parent: Option<Handler>,
-            child: Option<Handler>,
-            library: *mut c_void,
-        ) -> c_int;
+    // SAFETY: a string that ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__register_atfork".as_ptr()) };
+    if found.is_null() {
+        return;
     }
+    // SAFETY: the function of this name has this signature (glibc, nptl/pthread_atfork.c).
+    let register = unsafe { core::mem::transmute::<*mut c_void, Register>(found) };
     // SAFETY: two functions that are here as long as the program: a preload is never unloaded.
-    unsafe { __register_atfork(Some(prepare), None, Some(child), core::ptr::null_mut()) };
+    unsafe { register(Some(prepare), None, Some(child), core::ptr::null_mut()) };
 }
 
 /// A descriptor that is written down as long as this lives.
