@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How a question begins, and the last thing it shows before it waits for a key.
-const QUESTION_STARTS: &str = "hallpass";
-const QUESTION_ENDS: &str = "> ";
+const QUESTION_STARTS: &str = "┌ hallpass";
+const QUESTION_ENDS: &str = "allow? y/n";
 /// The keys of the answers that hold for the calls that wait now only.
 const ALLOW_ONCE: &str = "1y";
 const DENY_ONCE: &str = "1n";
