@@ -71,10 +71,10 @@ fn no_answer_within_ask_timeout_refuses_and_says_so() {
     let (dir, server) = (Dir::new(), Http::v4());
     let start = Instant::now();
     let (mut terminal, _) = asked(&dir, &server, &["--ask-timeout", "2s"]);
-    terminal.expect("--ask-timeout");
-    terminal.expect("curl: (7)");
-    assert!(start.elapsed() >= Duration::from_millis(1900));
     assert_eq!(terminal.wait().code(), Some(7));
+    assert!(start.elapsed() >= Duration::from_millis(1900));
+    terminal.expect("no answer within --ask-timeout");
+    assert!(terminal.plain().contains("curl: (7)"));
     assert_eq!(server.connections(), 0);
 }
 
@@ -240,11 +240,200 @@ fn a_flood_of_questions_leaves_the_prompt_readable() {
         &["sh", "-c", &script],
     ));
     terminal.question();
-    eventually("all forty to wait in one question", || {
-        let pending = dir.hallpass(&["pending"]).output().ok();
-        pending.stdout.contains("40").then_some(())
-    });
     terminal.send("y");
     assert_eq!(terminal.wait().code(), Some(0));
     assert_eq!(server.connections(), 40);
+}
+
+#[test]
+fn escape_refuses_what_waits_and_makes_no_rule() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let script = format!("curl -sS {0}; curl -sS {0}", server.url());
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["sh", "-c", &script],
+    ));
+    terminal.question();
+    terminal.send("\u{1b}");
+    terminal.expect("curl: (7)");
+    // The second call is asked about anew.
+    terminal.question();
+    terminal.send("y");
+    terminal.expect("page from the test's server");
+    assert_eq!(terminal.wait().code(), Some(0));
+    assert_eq!(server.connections(), 1);
+    assert!(!dir.rules_file().exists());
+}
+
+#[test]
+fn an_answer_for_good_on_the_terminal_is_saved() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.choose("4");
+    terminal.choose("p");
+    terminal.send("y");
+    terminal.expect("page from the test's server");
+    terminal.wait();
+    let saved = std::fs::read_to_string(dir.rules_file()).unwrap();
+    assert!(saved.contains(&format!(":{}", server.port())), "{saved}");
+    assert!(saved.contains("/usr/bin/curl"), "{saved}");
+    dir.run(&["--prompt", "none"], &["curl", "-4", "-s", &server.url()])
+        .output();
+}
+
+#[test]
+fn questions_that_queue_are_asked_one_after_the_other() {
+    let dir = Dir::new();
+    let servers: Vec<Http> = (0..4).map(|_| Http::v4()).collect();
+    let fetches: String = servers
+        .iter()
+        .map(|server| format!("curl -s {} & ", server.url()))
+        .collect();
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["sh", "-c", &format!("{fetches} wait; echo all done")],
+    ));
+    let mut allowed = Vec::new();
+    for i in 0..4 {
+        let question = terminal.question();
+        let port = servers
+            .iter()
+            .map(Http::port)
+            .find(|port| question.contains(&format!("port {port}")));
+        let port = port.unwrap_or_else(|| panic!("which port? {question}"));
+        if i % 2 == 0 {
+            allowed.push(port);
+        }
+        // This port only, or the first answer would settle all.
+        terminal.choose("p");
+        terminal.send(if i % 2 == 0 { "y" } else { "n" });
+        // What stays on the screen is the answer.
+        terminal.expect(&port.to_string());
+    }
+    terminal.expect("all done");
+    terminal.wait();
+    for server in &servers {
+        let expected = usize::from(allowed.contains(&server.port()));
+        assert_eq!(server.connections(), expected);
+    }
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn a_pipeline_is_asked_about_on_the_terminal() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    let script = format!(
+        "echo body | {hallpass} run --prompt=tty --default ask -- curl -sS -d @- {} | tr a-z A-Z; \
+         echo statuses ${{PIPESTATUS[@]}}",
+        server.url()
+    );
+    let mut terminal = Terminal::spawn(dir.bare(&["bash", "-c", &script]));
+    terminal.question();
+    terminal.send("y");
+    terminal.expect("PAGE FROM THE TEST'S SERVER");
+    terminal.expect("statuses 0 0 0");
+    terminal.wait();
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn a_script_without_job_control_is_asked_about_each_time() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    let run = format!(
+        "{hallpass} run --prompt=tty --default ask -- curl -sS {}",
+        server.url()
+    );
+    let script = format!("{run}; echo first $?; {run}; echo second $?");
+    let mut terminal = Terminal::spawn(dir.bare(&["sh", "-c", &script]));
+    terminal.question();
+    terminal.send("n");
+    terminal.expect("first 7");
+    terminal.question();
+    terminal.send("y");
+    terminal.expect("second 0");
+    assert_eq!(terminal.wait().code(), Some(0));
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn ctrl_z_at_the_question_stops_the_job_and_fg_asks_again() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let mut terminal = Terminal::spawn(
+        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
+            .env("PS1", "outer> "),
+    );
+    terminal.expect("outer> ");
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    terminal.send_line(&format!(
+        "{hallpass} run --prompt=tty --default ask -- curl -sS {}",
+        server.url()
+    ));
+    terminal.question();
+    terminal.send("\u{1a}");
+    terminal.expect("Stopped");
+    terminal.expect("outer> ");
+    terminal.send("echo $((12\u{1b}[D+\u{1b}[C))\r");
+    terminal.expect("\n3\n");
+    assert_eq!(server.connections(), 0);
+    terminal.send_line("fg");
+    terminal.question();
+    terminal.send("y");
+    terminal.expect("page from the test's server");
+    terminal.expect("outer> ");
+    terminal.send_line("exit");
+    terminal.wait();
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn what_runs_on_after_the_command_has_no_terminal_and_nobody_to_ask() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let result = dir.path("result");
+    let script = format!(
+        "trap '' HUP; (sleep 1; curl -s {}; echo curl $? >{}) >/dev/null 2>&1 </dev/null & echo returned",
+        server.url(),
+        result.display()
+    );
+    let mut terminal = Terminal::spawn(dir.run(
+        &["--prompt=tty", "--default", "ask"],
+        &["sh", "-c", &script],
+    ));
+    terminal.expect("returned");
+    assert_eq!(terminal.wait().code(), Some(0));
+    eventually("the background's result", || {
+        std::fs::read_to_string(&result)
+            .is_ok_and(|text| text.contains("curl 7"))
+            .then_some(())
+    });
+    assert_eq!(server.connections(), 0);
+    dir.expect_nothing_left();
+}
+
+#[test]
+fn the_question_survives_a_change_of_the_windows_size() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    for (rows, columns) in [(10, 40), (6, 20), (50, 200), (30, 100)] {
+        terminal.resize(rows, columns);
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    assert_eq!(server.connections(), 0);
+    terminal.send("y");
+    terminal.expect("page from the test's server");
+    assert_eq!(terminal.wait().code(), Some(0));
+}
+
+#[test]
+fn details_and_help_are_shown_and_change_nothing() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (mut terminal, _) = asked(&dir, &server, &[]);
+    terminal.choose("?");
+    terminal.choose("d");
+    let screen = terminal.screen();
+    assert!(screen.contains("/usr/bin/curl"), "{screen}");
+    assert_eq!(server.connections(), 0);
+    terminal.send("n");
+    assert_eq!(terminal.wait().code(), Some(7));
 }

@@ -377,3 +377,92 @@ fn a_question_during_sshs_password_prompt_leaves_the_password_to_ssh() {
     terminal.send_line("exit");
     terminal.wait();
 }
+
+#[test]
+fn ssh_is_asked_about_and_then_reads_its_password() {
+    if missing("ssh") || missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let (server, port) = ssh_server(&dir);
+    let mut terminal = in_terminal(
+        &dir,
+        &[],
+        &[
+            "ssh",
+            "-p",
+            &port,
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "PreferredAuthentications=password",
+            "-o",
+            "LogLevel=ERROR",
+            "user@127.0.0.1",
+            "hello",
+        ],
+    );
+    terminal.question();
+    terminal.send("y");
+    terminal.expect("password:");
+    terminal.send_line("battery staple");
+    terminal.expect("ran hello");
+    assert_eq!(terminal.wait().code(), Some(0));
+    server.expect_stdout("password 'battery staple'");
+    assert!(!terminal.plain().contains("battery staple"));
+}
+
+#[test]
+fn a_line_half_typed_in_canonical_mode_is_announced_as_gone() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let script = format!(
+        "(sleep 1; curl -s {} > page) & echo ready; exec cat",
+        server.url()
+    );
+    let mut terminal = in_terminal(&dir, &[], &["sh", "-c", &script]);
+    terminal.expect("ready");
+    terminal.send("half a li");
+    terminal.expect("half a li");
+    let question = terminal.question();
+    assert!(question.contains("type it again"), "{question}");
+    terminal.send("y");
+    eventually("the background curl's page", || {
+        dir.path("home/page")
+            .metadata()
+            .is_ok_and(|it| it.len() > 0)
+            .then_some(())
+    });
+    // The program gets a whole line, without the half and without the answer.
+    terminal.send_line("whole line");
+    terminal.expect("whole line\nwhole line\n");
+    terminal.send("\u{4}");
+    assert_eq!(terminal.wait().code(), Some(0));
+}
+
+#[test]
+fn python_interactive_is_asked_twenty_times_in_a_row() {
+    if missing("python3") {
+        return;
+    }
+    let (dir, server) = (Dir::new(), Http::v4());
+    let mut terminal = in_terminal(&dir, &[], &["python3", "-i", "-q"]);
+    terminal.expect(">>> ");
+    for i in 0..20 {
+        terminal.send_line(&format!(
+            "__import__('socket').socket().connect_ex(('127.0.0.1', {})) + {i}000",
+            server.port()
+        ));
+        terminal.question();
+        terminal.answer_once(i % 2 == 0);
+        // 0, or ECONNREFUSED.
+        let result = i * 1000 + if i % 2 == 0 { 0 } else { 111 };
+        terminal.expect(&format!("\n{result}\n"));
+        terminal.expect(">>> ");
+    }
+    terminal.send_line("exit()");
+    assert_eq!(terminal.wait().code(), Some(0));
+    assert_eq!(server.connections(), 10);
+    dir.expect_nothing_left();
+}

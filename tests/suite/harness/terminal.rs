@@ -111,6 +111,14 @@ impl Terminal {
         }
     }
 
+    /// Presses a key that changes what an answer would be, and waits until the question shows it:
+    /// many keys in one read would be a paste, which answers nothing.
+    #[track_caller]
+    pub(crate) fn choose(&mut self, key: &str) {
+        self.send(key);
+        self.question();
+    }
+
     /// Waits for a question of hallpass's and gives its text.
     #[track_caller]
     pub(crate) fn question(&mut self) -> String {
