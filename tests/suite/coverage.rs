@@ -16,35 +16,80 @@ fn a_statically_linked_command_is_named_because_nothing_can_be_loaded_into_it() 
         .says("./static is statically linked");
 }
 
+/// Programs that start curl with an environment of their own making.
+const CLEARS: [&[&str]; 7] = [
+    &["env", "-i", "/usr/bin/curl"],
+    &["env", "-u", "LD_PRELOAD", "-u", "HALLPASS", "curl"],
+    &["env", "LD_PRELOAD=", "HALLPASS=nonsense", "curl"],
+    &[
+        "sh",
+        "-c",
+        "unset LD_PRELOAD HALLPASS; exec curl \"$@\"",
+        "sh",
+    ],
+    &[
+        "python3",
+        "-c",
+        "import subprocess as s, sys; sys.exit(s.call(['/usr/bin/curl'] + sys.argv[1:], env={}))",
+    ],
+    &[
+        "perl",
+        "-e",
+        "%ENV = (); exit(system('/usr/bin/curl', @ARGV) >> 8)",
+    ],
+    &[
+        "node",
+        "-e",
+        "const r = require('child_process').spawnSync('/usr/bin/curl', process.argv.slice(1), \
+         { env: {}, stdio: 'inherit' }); process.exit(r.status)",
+        "--",
+    ],
+];
+
 #[test]
-fn a_program_that_has_lost_our_variable_is_refused() {
+fn a_program_started_without_our_variables_is_decided_all_the_same() {
     let (dir, server) = (Dir::new(), Http::v4());
-    dir.run(
-        &["--default", "allow"],
-        &["env", "-u", "HALLPASS", "curl", "-s", &server.url()],
-    )
-    .output()
-    .code(7);
-    assert_eq!(server.connections(), 0);
+    for clears in CLEARS {
+        if crate::harness::missing(clears[0]) {
+            continue;
+        }
+        let url = server.url();
+        let mut command = clears.to_vec();
+        command.extend(["-s", &url]);
+        let before = server.connections();
+        dir.run(&["--default", "deny"], &command).output().code(7);
+        assert_eq!(server.connections(), before, "{command:?}");
+        dir.run(&["--default", "deny", "--allow", "@loopback"], &command)
+            .output()
+            .ok()
+            .prints("page from");
+    }
 }
 
 #[test]
-fn a_program_whose_variable_names_another_session_is_refused() {
+fn the_hook_without_a_session_refuses_everything() {
     let (dir, server) = (Dir::new(), Http::v4());
+    let outcome = dir
+        .run(&["--default", "allow"], &["sh", "-c", "echo $LD_PRELOAD"])
+        .output()
+        .ok();
+    let hook = outcome.stdout.trim();
     for value in [
         "",
         "1-00000000;guard=off",
         "nonsense",
         "../../etc;guard=off",
     ] {
-        let variable = format!("HALLPASS={value}");
-        dir.run(
-            &["--default", "allow"],
-            &["env", &variable, "curl", "-s", &server.url()],
-        )
+        dir.bare(&["curl", "-s", &server.url()])
+            .env("LD_PRELOAD", hook)
+            .env("HALLPASS", value)
+            .output()
+            .code(7);
+    }
+    dir.bare(&["curl", "-s", &server.url()])
+        .env("LD_PRELOAD", hook)
         .output()
         .code(7);
-    }
     assert_eq!(server.connections(), 0);
 }
 

@@ -98,7 +98,8 @@ fn answer_without_an_id_needs_exactly_one_question() {
 #[test]
 fn the_first_answer_wins_and_the_others_see_it_settled() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let running = asking(&dir, &["curl", "-sS", &server.url()]);
+    let script = format!("curl -sS {}; sleep 2", server.url());
+    let running = asking(&dir, &["sh", "-c", &script]);
     let (mut one, mut two) = (Control::connect(&dir), Control::connect(&dir));
     one.subscribe();
     two.subscribe();
