@@ -51,14 +51,14 @@ pub(crate) fn eventually_within<T>(
 }
 
 /// True, with a line that says so, where `program` is not installed: the case then has nothing
-/// to try. `tests/run` installs them all, and fails where one is still missing.
+/// to try. `tests/run` installs the common ones, `tests/run --full` all.
 pub(crate) fn missing(program: &str) -> bool {
     let found = dir::PATH
         .split(':')
         .any(|folder| std::path::Path::new(folder).join(program).exists());
     if !found {
         skipped(&format!(
-            "{program} is not installed (tests/run installs it)"
+            "{program} is not installed (tests/run --full installs all)"
         ));
     }
     !found
