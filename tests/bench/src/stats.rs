@@ -1,7 +1,7 @@
 //! Medians, ratios, and how they are printed.
 
+use crate::marks::{Mark, Results};
 use crate::work::Work;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Nanoseconds, one an operation or one a batch of operations divided by its size.
@@ -57,7 +57,7 @@ fn show(nanoseconds: f64) -> String {
     }
 }
 
-pub(crate) fn json(machine: &str, results: &BTreeMap<String, Vec<(String, Samples)>>) -> String {
+pub(crate) fn json(machine: &str, results: &Results) -> String {
     let works: serde_json::Map<String, serde_json::Value> = results
         .iter()
         .map(|(work, measured)| {
@@ -76,5 +76,6 @@ pub(crate) fn json(machine: &str, results: &BTreeMap<String, Vec<(String, Sample
             (work.clone(), ways.into())
         })
         .collect();
-    serde_json::json!({ "machine": machine, "works": works }).to_string()
+    let marks: Vec<_> = Mark::all(results).iter().map(Mark::json).collect();
+    serde_json::json!({ "machine": machine, "works": works, "marks": marks }).to_string()
 }

@@ -46,12 +46,13 @@ impl Way {
                 preload: None,
             });
         }
-        if let Some(redhook) = std::env::var_os("HALLPASS_BENCH_REDHOOK") {
-            ways.push(Self {
+        match build_redhook() {
+            Ok(library) => ways.push(Self {
                 name: "redhook",
                 prefix: Vec::new(),
-                preload: Some(redhook.into()),
-            });
+                preload: Some(library),
+            }),
+            Err(error) => eprintln!("hallpass-bench: no redhook column: {error}"),
         }
         Ok(ways)
     }
@@ -65,6 +66,24 @@ impl Way {
         }
         command
     }
+}
+
+/// Builds the same hooks with redhook (tests/bench/redhook), beside this program.
+fn build_redhook() -> io::Result<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("redhook");
+    let target = std::env::current_exe()?.with_file_name("bench-redhook");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--locked", "--target-dir"])
+        .arg(&target)
+        .arg("--manifest-path")
+        .arg(source.join("Cargo.toml"))
+        .status()?;
+    let library = target.join("release/libhallpass_bench_redhook.so");
+    if !(status.success() && library.exists()) {
+        return Err(io::Error::other(format!("cargo build: {status}")));
+    }
+    Ok(library)
 }
 
 const PROXYCHAINS: &str =
