@@ -1,5 +1,7 @@
-//! What the hook cannot see of CMD, found before it starts: without a dynamic linker nothing is
-//! loaded into it.
+//! What the hook cannot see: of CMD before it starts, of its children while they run ([`watch`]).
+//! Without a dynamic linker nothing is loaded into a program.
+
+pub(super) mod watch;
 
 use hallpass_session::escape::escape_bytes;
 use std::ffi::OsStr;
@@ -16,22 +18,52 @@ const PT_INTERP: u32 = 3;
 /// Characters of the program's name that are shown.
 const SHOWN: usize = 200;
 
-/// A line for a person where CMD's own connections would go unseen.
-pub(super) fn warning(program: &OsStr, search: Option<&OsStr>) -> Option<String> {
+/// A line for a person where CMD's own connections would go unseen, and the file it is about.
+pub(super) fn warning(program: &OsStr, search: Option<&OsStr>) -> Option<(String, PathBuf)> {
     let path = find(program, search)?;
-    let name = escape_bytes(program.as_bytes(), SHOWN);
-    let unseen = "hallpass cannot see its connections, so they are NOT decided";
-    if has_privileges(&path) {
-        return Some(format!(
-            "{name} is a set-user-id or set-group-id program, into which nothing is loaded: {unseen}"
-        ));
+    let reason = if has_privileges(&path) {
+        Reason::Privileged
+    } else {
+        unreached(&path)?
+    };
+    let file = std::fs::canonicalize(&path).unwrap_or(path);
+    Some((reason.line(program), file))
+}
+
+/// Why the hook sees nothing of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Static,
+    Go,
+    Privileged,
+    OtherRoot,
+    NotLoaded,
+}
+
+impl Reason {
+    /// The line for a person.
+    fn line(self, program: &OsStr) -> String {
+        let name = escape_bytes(program.as_bytes(), SHOWN);
+        let why = match self {
+            Self::Static => "is statically linked",
+            Self::Go => "is a Go program, which connects by itself",
+            Self::Privileged => {
+                "is a set-user-id or set-group-id program, or one with file capabilities, into \
+                 which nothing is loaded"
+            }
+            Self::OtherRoot => "was started in another root directory, where the hook is not",
+            Self::NotLoaded => "was started without the hook",
+        };
+        format!("{name} {why}: hallpass cannot see its connections, so they are NOT decided")
     }
-    let head = read_head(&path)?;
+}
+
+/// What a program's file says.
+fn unreached(path: &Path) -> Option<Reason> {
+    let head = read_head(path)?;
     match linkage(&head)? {
-        Linkage::Static => Some(format!("{name} is statically linked: {unseen}")),
-        Linkage::Dynamic if is_go(&head) => Some(format!(
-            "{name} is a Go program, which connects by itself: {unseen}"
-        )),
+        Linkage::Static => Some(Reason::Static),
+        Linkage::Dynamic if is_go(&head) => Some(Reason::Go),
         Linkage::Dynamic => None,
     }
 }
@@ -157,7 +189,7 @@ mod tests {
             return;
         }
         if Path::new("/usr/bin/passwd").exists() {
-            let line = warning(OsStr::new("/usr/bin/passwd"), None).unwrap();
+            let (line, _) = warning(OsStr::new("/usr/bin/passwd"), None).unwrap();
             assert!(line.contains("set-user-id"), "{line}");
         }
     }

@@ -4,6 +4,7 @@
 //! comes after CMD has been forked.
 
 use super::command::Command;
+use super::coverage;
 use super::link::End;
 use super::problem::in_one_line;
 use hallpass_policy::Policy;
@@ -53,6 +54,8 @@ pub(super) struct Plan {
     pub(super) hook: PathBuf,
     /// What CMD cannot be covered in, in words.
     pub(super) coverage: Vec<String>,
+    /// CMD's file, where it has been named in these words.
+    pub(super) named: Option<PathBuf>,
 }
 
 /// Bound sockets that nobody serves yet.
@@ -159,6 +162,10 @@ impl Bound {
         if let Err(text) = core.rules_changed() {
             core.record(Kind::Coverage { text });
         }
+        let (watched, hook, named) = (core.clone(), self.plan.hook, self.plan.named);
+        thread("coverage", move || {
+            coverage::watch::run(&hook, named, |text| watched.record(Kind::Coverage { text }))
+        })?;
         let server = AskServer::new(core.clone(), self.dir.name().pid, self.asks)
             .map_err(|error| format!("cannot serve the ask socket: {error}"))?;
         let asks = server.stopper();

@@ -62,9 +62,11 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         .command
         .first()
         .map_or(OsStr::new(""), OsString::as_os_str);
-    let coverage: Vec<String> = coverage::warning(program, command.variable("PATH"))
-        .into_iter()
-        .collect();
+    let (coverage, named): (Vec<String>, _) =
+        match coverage::warning(program, command.variable("PATH")) {
+            Some((line, file)) => (vec![line], Some(file)),
+            None => (Vec::new(), None),
+        };
     for line in &coverage {
         say(line);
     }
@@ -75,6 +77,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         front_asks,
         hook: hook_file::place()?,
         coverage,
+        named,
     };
     let trouble =
         |what: &'static str| move |errno: Errno| format!("cannot {what}: {}", errno.desc());
