@@ -32,6 +32,8 @@ mod counts;
 mod nasty;
 mod packages;
 mod preloads;
+mod probes;
 mod services;
 mod spaces;
 mod starting;
+mod unreached;
