@@ -181,7 +181,8 @@ impl Connect {
             tv_usec: 0,
         };
         let socket = context.socket.as_fd();
-        if begun.is_some() && context.socket.protocol == libc::IPPROTO_SCTP {
+        let is_sctp = context.socket.protocol == libc::IPPROTO_SCTP;
+        if begun.is_some() && is_sctp {
             // A second connect of SCTP would begin anew where the first has failed.
             return match sys::option(socket, libc::SO_ERROR)? {
                 0 => Ok(()),
@@ -194,7 +195,14 @@ impl Connect {
         }
         let result = sys::send_timeout(socket).and_then(|timeout| {
             sys::set_send_timeout(socket, NEVER_WAIT)?;
-            let result = sys::connect(socket, bytes);
+            let result = match sys::connect(socket, bytes) {
+                // On this machine the answer has come by the time that the call has returned.
+                Err(errno @ Errno::EINPROGRESS) if begun.is_none() && !is_sctp => {
+                    *begun = Some(errno);
+                    sys::connect(socket, bytes)
+                }
+                result => result,
+            };
             sys::set_send_timeout(socket, timeout)?;
             result
         });

@@ -2,6 +2,7 @@
 
 mod connect;
 mod control;
+mod message;
 mod send;
 mod unix;
 

@@ -3,7 +3,7 @@
 use crate::support::{Decider, Tcp, Udp, fixture, run, start, text, wait_until};
 use hallpass_guard::{Verdict, Withdrawn};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 fn held(way: &str, port: u16, count: u32) -> Command {
@@ -12,28 +12,42 @@ fn held(way: &str, port: u16, count: u32) -> Command {
     command
 }
 
-/// Holds everything; what the program said, and why its first call was withdrawn. Denies what is
-/// still held after the time, so that a failure ends.
+/// Holds everything; what the program said, and why its calls were withdrawn. Allows what is
+/// still held after a while, so that a failure ends.
 fn interrupted(way: &str) -> (String, Vec<Withdrawn>) {
     let (tcp, decider) = (Tcp::start(), Decider::hold());
-    let (child, _) = start(&mut held(way, tcp.port, 1), &decider);
-    let late = Arc::clone(&decider);
-    let done = Arc::new(());
-    let alive = Arc::downgrade(&done);
+    run_held(&mut held(way, tcp.port, 1), &decider)
+}
+
+fn run_held(command: &mut Command, decider: &Arc<Decider>) -> (String, Vec<Withdrawn>) {
+    let (child, _) = start(command, decider);
+    let (over, is_over) = mpsc::channel::<()>();
+    let late = Arc::clone(decider);
     std::thread::spawn(move || {
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_millis(1500) && alive.upgrade().is_some() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        while alive.upgrade().is_some() {
+        let mut patience = Duration::from_millis(3000);
+        while is_over.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
             late.settle(Verdict::Allow);
-            std::thread::sleep(Duration::from_millis(50));
+            patience = Duration::from_millis(50);
         }
     });
     let said = text(&child.wait_with_output().unwrap());
-    drop(done);
+    drop(over);
     let withdrawn = decider.withdrawn.lock().unwrap().clone();
     (said, withdrawn)
+}
+
+/// A thread of the guard that is held up by one call is replaced by one that sees to the others.
+#[test]
+fn a_signal_while_the_guard_is_held_up() {
+    let (tcp, decider) = (Tcp::start(), Decider::hold());
+    *decider.deafness.lock().unwrap() = Duration::from_millis(600);
+    let program = fixture("held").display().to_string();
+    let mut command = Command::new("sh");
+    let script = "\"$0\" eintr $1 & sleep 0.15; \"$0\" eintr $1; wait";
+    command.args(["-c", script, &program, &tcp.port.to_string()]);
+    let (said, withdrawn) = run_held(&mut command, &decider);
+    assert_eq!(said, ["-1 EINTR handled 1 on time"; 2].join("\n"));
+    assert_eq!(withdrawn, [Withdrawn::Interrupted; 2]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Decider {
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) held: Mutex<Vec<Reply>>,
     pub(crate) withdrawn: Arc<Mutex<Vec<Withdrawn>>>,
+    /// How long a withdrawal takes to be heard.
+    pub(crate) deafness: Mutex<Duration>,
     pub(crate) refused: Mutex<Vec<Refusal>>,
     pub(crate) reports: Mutex<Vec<Vec<u8>>>,
 }
@@ -39,7 +41,11 @@ impl Decide for Decider {
             None => {
                 self.held.lock().unwrap().push(reply);
                 let withdrawn = Arc::clone(&self.withdrawn);
-                Some(Box::new(move |why| withdrawn.lock().unwrap().push(why)))
+                let deafness = *self.deafness.lock().unwrap();
+                Some(Box::new(move |why| {
+                    std::thread::sleep(deafness);
+                    withdrawn.lock().unwrap().push(why);
+                }))
             }
         }
     }
@@ -63,6 +69,7 @@ impl Decider {
             calls: Mutex::default(),
             held: Mutex::default(),
             withdrawn: Arc::default(),
+            deafness: Mutex::default(),
             refused: Mutex::default(),
             reports: Mutex::default(),
         })

@@ -1,0 +1,152 @@
+//! Calls that arrive: what they are, and whether there is anything to decide.
+
+use super::{Shared, lock};
+use crate::address::Address;
+use crate::answer::Answer;
+use crate::call::{Connect, Send, Work};
+use crate::closed;
+use crate::decide::{CallKind, Caller, REPORT_MAX, Refusal};
+use crate::filter;
+use crate::listener::Notification;
+use crate::proceed::MayProceed;
+use crate::roles::{Holder, Roles};
+use crate::socket::Socket;
+use crate::target::Memory;
+use crate::task::Task;
+use nix::errno::Errno;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+impl Shared {
+    /// The receiving role.
+    pub(super) fn receive(self: &Arc<Self>, holder: &Holder, roles: &Roles) {
+        let mut buffer = Vec::new();
+        while let Ok(Some(notification)) = self.listener.receive() {
+            if !holder.turn(roles, || self.arrived(&notification, &mut buffer)) {
+                return;
+            }
+        }
+        roles.end();
+        self.waiting.wake();
+    }
+
+    /// A call has come.
+    fn arrived(self: &Arc<Self>, notification: &Notification, buffer: &mut Vec<u8>) {
+        match self.take_up(notification) {
+            Ok(task) => self.drive(task, None, buffer),
+            Err(answer) => self.listener.answer(notification.id, answer),
+        }
+    }
+
+    /// Makes a task of a call, or its answer.
+    fn take_up(&self, notification: &Notification) -> Result<Task, Answer> {
+        let error = Answer::Error;
+        let kind = match libc::c_long::from(notification.number) {
+            _ if !filter::is_native(notification.arch, notification.number) => None,
+            libc::SYS_connect => Some(CallKind::Connect),
+            libc::SYS_sendto => Some(CallKind::SendTo),
+            libc::SYS_sendmsg => Some(CallKind::SendMsg),
+            libc::SYS_sendmmsg => Some(CallKind::SendMmsg),
+            _ => None,
+        };
+        let Some(kind) = kind else {
+            let (refusal, errno) = closed::refusal(notification);
+            self.refuse(notification.tid, refusal);
+            return Err(error(errno));
+        };
+        let [first, second, third, ..] = notification.arguments;
+        let fd = first as u32 as i32;
+        if kind == CallKind::Connect && fd == -1 {
+            return Err(error(self.report(notification, second, third)));
+        }
+        let (target, own) = self
+            .targets
+            .descriptor(notification.tid, fd)
+            .map_err(|errno| error(self.cannot_look(notification.tid, errno)))?;
+        let readable = |errno| match errno {
+            Errno::EPERM | Errno::EACCES | Errno::ESRCH => {
+                error(self.cannot_look(notification.tid, errno))
+            }
+            errno => error(errno),
+        };
+        let work = match kind {
+            CallKind::Connect => {
+                let memory = Memory::of(notification.tid);
+                let address = Address::copy(memory, second, third).map_err(readable)?;
+                Work::Connect(Connect::new(address))
+            }
+            CallKind::SendTo => Work::Send(Box::new(Send::to(notification).map_err(readable)?)),
+            CallKind::SendMsg => Work::Send(Box::new(Send::one(notification))),
+            CallKind::SendMmsg => Work::Send(Box::new(Send::many(notification))),
+        };
+        let socket = Socket::new(own).map_err(error)?;
+        if kind != CallKind::Connect
+            && let Some(permission) = MayProceed::for_send(&socket, notification.tid)
+        {
+            drop(socket);
+            return Err(Answer::Proceed(permission));
+        }
+        // That it waits still is made sure of before anything is asked or done.
+        Ok(Task {
+            notification: *notification,
+            target,
+            socket,
+            kind,
+            work,
+            resumed: self.comes_again(notification),
+            begun: Instant::now(),
+            held: None,
+            timeout: None,
+            again: None,
+            polled: false,
+        })
+    }
+
+    /// What a hook says by `connect(-1, …)`.
+    fn report(&self, notification: &Notification, address: u64, length: u64) -> Errno {
+        let length = length as u32 as usize;
+        if length == 0 || length > REPORT_MAX {
+            return Errno::EBADF;
+        }
+        let mut report = vec![0; length];
+        let memory = Memory::of(notification.tid);
+        if memory.read(address, &mut report).is_err() {
+            return Errno::EBADF;
+        }
+        match self.targets.open(notification.tid) {
+            Ok(target) if self.listener.is_waiting(notification.id) => {
+                self.decide.report(target.caller, &report)
+            }
+            _ => Errno::EBADF,
+        }
+    }
+
+    /// The errno for a descriptor that could not be duplicated.
+    fn cannot_look(&self, tid: u32, errno: Errno) -> Errno {
+        let refusal = match errno {
+            Errno::EBADF => return errno,
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => Refusal::OutOfResources(errno),
+            _ => Refusal::Unreadable(errno),
+        };
+        self.refuse(tid, refusal);
+        Errno::ECONNREFUSED
+    }
+
+    fn refuse(&self, tid: u32, refusal: Refusal) {
+        let pid = self.targets.open(tid).map_or(tid, |it| it.caller.pid);
+        self.decide.refused(Caller { pid, tid }, refusal);
+    }
+
+    /// Whether this call gave way to a signal handler before.
+    fn comes_again(&self, notification: &Notification) -> bool {
+        if self.interrupted_count.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
+        let mut interrupted = lock(&self.interrupted);
+        let call = interrupted.remove(&notification.tid);
+        self.interrupted_count
+            .store(interrupted.len(), Ordering::Relaxed);
+        call == Some((notification.number, notification.arguments))
+    }
+}

@@ -1,0 +1,228 @@
+//! Receives calls, has them decided, makes them in their callers' place.
+//!
+//! One thread receives, and does at once whatever does not wait; a second carries on what has had
+//! to wait; [`crate::roles`] replaces either when it is held up.
+
+mod arrive;
+mod carry_on;
+
+use crate::answer::Answer;
+use crate::call::{Context, Step, Surroundings};
+use crate::decide::{Call, Caller, Decide, Destination, Refusal, Reply, Verdict, Withdrawn};
+use crate::listener::Listener;
+use crate::roles::Roles;
+use crate::target::{Status, Targets};
+use crate::task::{Held, Task};
+use crate::waiting::Waiting;
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The supervisor of one program. It works until no process of it is left, or this process ends;
+/// then every call that would reach it fails with ENOSYS.
+#[derive(Debug)]
+pub struct Supervisor(());
+
+impl Supervisor {
+    /// Starts to answer `listener`'s calls with what `decide` says, in threads of this process.
+    ///
+    /// # Errors
+    /// Where the kernel has no thread or descriptor left.
+    pub fn start(listener: Listener, decide: Arc<dyn Decide>) -> io::Result<Self> {
+        raise_descriptor_limit();
+        let shared = Arc::new(Shared {
+            listener,
+            decide,
+            targets: Targets::default(),
+            waiting: Waiting::new()?,
+            claimed: Mutex::default(),
+            interrupted: Mutex::default(),
+            interrupted_count: AtomicUsize::new(0),
+            privileged: Privileged::look(),
+        });
+        let roles = Roles::new();
+        let receiver = Arc::clone(&shared);
+        roles.add("guard-wait", move |holder, roles| {
+            shared.carry_on(holder, roles)
+        })?;
+        roles.add("guard-receive", move |holder, roles| {
+            receiver.receive(holder, roles)
+        })?;
+        roles.watch()?;
+        Ok(Self(()))
+    }
+}
+
+/// Each held call has a descriptor of ours; the default limit is for programs that hold few.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        // Without it fewer calls are held at once, and the next are refused by name.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+struct Shared {
+    listener: Listener,
+    decide: Arc<dyn Decide>,
+    targets: Targets,
+    waiting: Waiting,
+    /// Sockets whose send timeout somebody has put aside just now.
+    claimed: Mutex<HashSet<u64>>,
+    /// Calls that gave way to a signal handler, by thread.
+    interrupted: Mutex<HashMap<u32, (i32, [u64; 6])>>,
+    interrupted_count: AtomicUsize,
+    privileged: Option<Privileged>,
+}
+
+/// This process's credentials, where they are worth borrowing.
+struct Privileged {
+    own: Status,
+}
+
+impl Privileged {
+    fn look() -> Option<Self> {
+        let own = Status::read(std::process::id()).ok()?;
+        let [_, effective, ..] = own.uids;
+        (effective == 0 || own.capabilities != 0).then_some(Self { own })
+    }
+}
+
+impl Shared {
+    /// Carries a call on until it is answered or waits.
+    fn drive(self: &Arc<Self>, mut task: Task, mut verdict: Option<Verdict>, buffer: &mut Vec<u8>) {
+        loop {
+            match self.step(&mut task, verdict.take(), buffer) {
+                Step::Done(answer) => return self.finish(task, answer),
+                Step::Gone => return task.withdraw(Withdrawn::Gone),
+                Step::Wait(again) => {
+                    task.again = again.map(|it| Instant::now() + it);
+                    task.read_timeout();
+                    // Where the time to look again is known, readiness would only spin.
+                    return self.put(task, again.is_none());
+                }
+                Step::Ask(destination) => match self.ask(task, destination) {
+                    Some((asked, said)) => {
+                        task = asked;
+                        verdict = Some(said);
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn step(&self, task: &mut Task, verdict: Option<Verdict>, buffer: &mut Vec<u8>) -> Step {
+        let id = task.notification.id;
+        let context = Context {
+            target: &task.target,
+            socket: &task.socket,
+            surroundings: self,
+            is_waiting: &|| self.listener.is_waiting(id),
+        };
+        task.work.step(&context, verdict, buffer)
+    }
+
+    /// Asks; gives the task back where the verdict is there already.
+    fn ask(self: &Arc<Self>, mut task: Task, destination: Destination) -> Option<(Task, Verdict)> {
+        let (reply, slot) = Reply::new();
+        let call = Call {
+            caller: task.target.caller,
+            kind: task.kind,
+            destination,
+            resumed: std::mem::take(&mut task.resumed),
+        };
+        let withdraw = self.decide.decide(call, reply);
+        if let Some(verdict) = slot.verdict() {
+            let verdict = self.said(&task, verdict);
+            return Some((task, verdict));
+        }
+        task.held = Some(Held {
+            slot: Arc::clone(&slot),
+            withdraw,
+        });
+        task.read_timeout();
+        let id = task.notification.id;
+        self.put(task, false);
+        let waker = Arc::clone(self);
+        if slot.hold(move || waker.waiting.decided(id)) {
+            return None;
+        }
+        // The verdict came while it was put down.
+        self.take_decided(id)
+    }
+
+    fn take_decided(&self, id: u64) -> Option<(Task, Verdict)> {
+        let is_decided = |task: &Task| {
+            task.held
+                .as_ref()
+                .is_some_and(|held| held.slot.verdict().is_some())
+        };
+        let mut task = self.waiting.take(id, is_decided)?;
+        let verdict = task.held.take()?.slot.verdict()?;
+        let verdict = self.said(&task, verdict);
+        Some((task, verdict))
+    }
+
+    fn said(&self, task: &Task, verdict: Option<Verdict>) -> Verdict {
+        verdict.unwrap_or_else(|| {
+            self.decide.refused(task.target.caller, Refusal::Unanswered);
+            Verdict::Deny
+        })
+    }
+
+    fn put(&self, task: Task, poll: bool) {
+        if let Err(refused) = self.waiting.put(task, poll) {
+            let (task, errno) = *refused;
+            let refusal = Refusal::OutOfResources(errno);
+            self.decide.refused(task.target.caller, refusal);
+            self.finish(task, Answer::Error(Errno::ECONNREFUSED));
+        }
+    }
+
+    fn finish(&self, mut task: Task, answer: Answer) {
+        task.withdraw(Withdrawn::Gone);
+        let id = task.notification.id;
+        // First ours: when the caller closes its own, the connection must end.
+        drop(task);
+        self.listener.answer(id, answer);
+    }
+}
+
+impl Surroundings for Shared {
+    fn refused(&self, caller: Caller, refusal: Refusal) {
+        self.decide.refused(caller, refusal);
+    }
+
+    fn claim(&self, inode: u64) -> bool {
+        lock(&self.claimed).insert(inode)
+    }
+
+    fn unclaim(&self, inode: u64) {
+        lock(&self.claimed).remove(&inode);
+    }
+
+    fn differs_in_credentials(&self, tid: u32) -> bool {
+        let Some(privileged) = &self.privileged else {
+            // Without privileges no target can have others than ours.
+            return false;
+        };
+        Status::read(tid).map_or(true, |it| {
+            (it.uids, it.gids, it.capabilities)
+                != (
+                    privileged.own.uids,
+                    privileged.own.gids,
+                    privileged.own.capabilities,
+                )
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
