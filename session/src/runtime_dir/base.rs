@@ -45,7 +45,10 @@ fn sockets_fit(base: &Path) -> bool {
 }
 
 /// The first of `bases`, made where it does not exist, and checked.
-pub(super) fn usable(bases: &[PathBuf]) -> Result<PathBuf, Problem> {
+///
+/// # Errors
+/// It belongs to somebody else, is a symlink, is open to others, or cannot be made.
+pub fn usable(bases: &[PathBuf]) -> Result<PathBuf, Problem> {
     let Some(base) = bases.first() else {
         return Err(Problem {
             place: "$XDG_RUNTIME_DIR".to_owned(),

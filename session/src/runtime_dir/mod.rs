@@ -9,7 +9,7 @@
 mod base;
 mod list;
 
-pub use base::bases;
+pub use base::{bases, usable};
 pub use list::{Session, find, sessions, sweep};
 
 use crate::problem::Problem;

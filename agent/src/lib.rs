@@ -1,0 +1,106 @@
+//! The desktop window of hallpass: puts the questions of all running sessions to a person, and
+//! shows at a glance what runs.
+//!
+//! It is a client of the sessions like any other (docs/control.md). It must never decide by
+//! itself, touch the network, take the keyboard away, or be needed: when it dies sessions go on,
+//! and refuse what nobody answers.
+#![forbid(unsafe_code)]
+
+mod args;
+mod desk;
+mod icon;
+pub mod link;
+pub mod model;
+pub mod show;
+pub mod view;
+mod window;
+pub mod words;
+mod x11;
+
+use args::Args;
+use desk::{Desk, Reason};
+use hallpass_session::{paths, runtime_dir};
+use link::instance::{self, Start};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Ends a process that has had no session for this long and shows no window.
+const IDLE: Duration = Duration::from_secs(60);
+/// Something of ours went wrong; the same as `hallpass` itself.
+const OURS: u8 = 125;
+
+/// The program `hallpass-agent`, whole.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::parse(std::env::args_os().skip(1)) {
+        Ok(Some(args)) => args,
+        Ok(None) => {
+            say_out(args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error),
+    };
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    say_err(&format!("hallpass-agent: {error}\n"));
+    ExitCode::from(OURS)
+}
+
+fn say_out(text: &str) {
+    use std::io::Write;
+    // Nobody is there to be told that nobody is there.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn say_err(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn run(args: &Args) -> Result<(), String> {
+    if !args::has_display(&paths::environment) {
+        return Err(
+            "there is no display (DISPLAY and WAYLAND_DISPLAY are empty); answer with \
+             `hallpass answer`, or start it from your desktop"
+                .to_owned(),
+        );
+    }
+    // A target of the same user must not read or steer the hand that answers.
+    nix::sys::prctl::set_dumpable(false)
+        .map_err(|error| format!("cannot protect itself: {error}"))?;
+    let bases = runtime_dir::bases(&paths::environment);
+    let instance = match instance::start(&bases).map_err(|problem| problem.to_string())? {
+        Start::First(instance) => instance,
+        Start::Other(_) if args.background => return Ok(()),
+        Start::Other(other) => {
+            return match other.show() {
+                true => Ok(()),
+                false => Err("it runs already but does not answer".to_owned()),
+            };
+        }
+    };
+    let rules = paths::rules_file(&paths::environment).ok();
+    let no_thread = |error: std::io::Error| format!("cannot start a thread: {error}");
+    let desk = Desk::start(bases, rules).map_err(no_thread)?;
+    let summoned = desk.clone();
+    std::thread::Builder::new()
+        .name("instance".to_owned())
+        .spawn(move || instance.serve(|| summoned.summon()))
+        .map_err(no_thread)?;
+    let mut reason = (!args.background).then_some(Reason::Person);
+    loop {
+        let why = match reason.take() {
+            Some(why) => why,
+            None => match desk.wait(IDLE) {
+                Some(why) => why,
+                None => return Ok(()),
+            },
+        };
+        window::run(&desk, why, args.theme).map_err(|error| format!("no window: {error}"))?;
+    }
+}

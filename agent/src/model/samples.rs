@@ -1,0 +1,53 @@
+//! Questions for tests.
+
+use hallpass_policy::{Parent, Protocol, Subject};
+use hallpass_session::control::protocol::{Offer, Question, QuestionId, Scope};
+use hallpass_session::flow::{App, Name};
+
+/// `app` wants to connect to `host` (192.168.1.9), port 631.
+pub(crate) fn question(id: QuestionId, app: &str, host: &str) -> Question {
+    let domain = host.split_once('.').map_or(host, |(_, domain)| domain);
+    let offer = |scope, to: &[String]| Offer {
+        scope,
+        to: to.to_vec(),
+        settles: 1,
+    };
+    Question {
+        id,
+        pid: 4242,
+        app: App {
+            subject: Subject {
+                exe: format!("/usr/bin/{app}"),
+                script: None,
+                name: app.to_owned(),
+                parents: vec![Parent {
+                    pid: 4000,
+                    exe: "/usr/bin/bash".to_owned(),
+                    script: None,
+                    name: "bash".to_owned(),
+                }],
+                packages: Vec::new(),
+                user: Some("ada".to_owned()),
+            },
+            argv: vec![app.to_owned(), format!("http://{host}:631/")],
+            cwd: "/home/ada".to_owned(),
+            uid: 1000,
+        },
+        protocol: Protocol::Tcp,
+        address: [192, 168, 1, 9].into(),
+        scope_id: 0,
+        port: 631,
+        names: vec![Name::claimed(host.to_owned())],
+        place: "lan".to_owned(),
+        waiting: 1,
+        why: "no rule matched".to_owned(),
+        time_left_ms: None,
+        offers: vec![
+            offer(Scope::Port, &[format!("{host}:631/tcp")]),
+            offer(Scope::Host, &[host.to_owned()]),
+            offer(Scope::Domain, &[domain.to_owned(), format!("*.{domain}")]),
+            offer(Scope::Any, &["@any".to_owned()]),
+        ],
+        may_save: true,
+    }
+}

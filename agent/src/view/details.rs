@@ -1,0 +1,107 @@
+//! All that is known about the call; every value can be copied.
+
+use super::theme::regular;
+use super::widgets::{card, lead, small};
+use crate::model::{Item, Model, Press};
+use crate::show::{clip, clip_middle};
+use crate::words;
+use eframe::egui;
+use egui::Ui;
+use hallpass_session::flow::Trust;
+use std::time::Instant;
+
+/// Longest value on screen, in characters; copying gives all of it.
+const VALUE: usize = 600;
+
+pub(super) fn show(ui: &mut Ui, model: &mut Model, item: &Item, now: Instant) {
+    let armed = model.arming().clicks(now) && !model.closing();
+    let text = if model.details() {
+        "Hide details"
+    } else {
+        "Details"
+    };
+    let fold = small(ui, text, "i", armed);
+    // Just unfolded, they come into view.
+    let was = ui.scope_id().with("details");
+    if model.details() && ui.data(|data| data.get_temp(was)) == Some(false) {
+        fold.scroll_to_me(Some(egui::Align::TOP));
+    }
+    ui.data_mut(|data| data.insert_temp(was, model.details()));
+    if fold.clicked() {
+        model.click(Press::Details, now);
+    }
+    if !model.details() {
+        return;
+    }
+    card(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 6.0;
+        for (label, value) in facts(item) {
+            ui.horizontal_top(|ui| fact(ui, label, &value));
+        }
+    });
+}
+
+/// Label and value, in the order in which they are shown.
+pub(super) fn facts(item: &Item) -> Vec<(&'static str, String)> {
+    let question = &item.question;
+    let app = &question.app;
+    let mut facts = vec![("Program", app.subject.exe.clone())];
+    if let Some(script) = &app.subject.script {
+        facts.push(("Script", script.clone()));
+    }
+    facts.push(("Command line", app.argv.join(" ")));
+    facts.push(("Working directory", app.cwd.clone()));
+    facts.push(("Process", question.pid.to_string()));
+    let parents: Vec<String> = app
+        .subject
+        .parents
+        .iter()
+        .map(|parent| format!("{} ({})", parent.name, parent.pid))
+        .collect();
+    if !parents.is_empty() {
+        facts.push(("Started by", parents.join(" ← ")));
+    }
+    for package in &app.subject.packages {
+        facts.push(("Package", package.clone()));
+    }
+    let user = match &app.subject.user {
+        Some(user) => format!("{user} ({})", app.uid),
+        None => app.uid.to_string(),
+    };
+    facts.push(("User", user));
+    let address = words::address(question.address, question.scope_id);
+    let to = match question.port {
+        0 => format!("{address}, {}", question.protocol),
+        port => format!("{address}, port {port}, {}", question.protocol),
+    };
+    facts.push(("Address", to));
+    for name in &question.names {
+        let trust = match name.trust {
+            Trust::Verified => "verified",
+            Trust::Claimed => "claimed by the program",
+        };
+        facts.push(("Name", format!("{} ({trust})", name.name)));
+    }
+    facts.push(("Session", item.key.session.clone()));
+    facts
+}
+
+fn fact(ui: &mut Ui, label: &str, value: &str) {
+    lead(ui, label, 120.0);
+    let shown = match label {
+        "Program" | "Script" | "Working directory" => clip_middle(value, VALUE),
+        _ => clip(value, VALUE),
+    };
+    let width = (ui.available_width() - 64.0).max(120.0);
+    ui.allocate_ui(egui::vec2(width, 18.0), |ui| {
+        ui.set_min_width(width);
+        ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(13.5))).wrap());
+    });
+    let button = egui::Button::new(egui::RichText::new("Copy").font(regular(12.0))).small();
+    let copy = ui.add(button);
+    let name = format!("Copy {}", label.to_lowercase());
+    copy.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    if copy.clicked() {
+        ui.copy_text(value.to_owned());
+    }
+}
