@@ -73,6 +73,10 @@ fn run(args: &Args) -> Result<(), String> {
     // A target of the same user must not read or steer the hand that answers.
     nix::sys::prctl::set_dumpable(false)
         .map_err(|error| format!("cannot protect itself: {error}"))?;
+    if args.background {
+        // Whoever started it may hang up its terminal or be stopped with its job.
+        let _ = nix::unistd::setsid();
+    }
     let bases = runtime_dir::bases(&paths::environment);
     let instance = match instance::start(&bases).map_err(|problem| problem.to_string())? {
         Start::First(instance) => instance,

@@ -1,6 +1,7 @@
 //! The command line, defined once: parsing, `--help` and completions come from here.
 
 use crate::commands::{
+    agent::AgentArgs,
     answer::AnswerArgs,
     check::CheckArgs,
     end,
@@ -43,6 +44,7 @@ enum Command {
     Rules(RulesArgs),
     Explain(ExplainArgs),
     Check(CheckArgs),
+    Agent(AgentArgs),
 }
 
 /// Parses the command line, does what it says, and tells the status to end with.
@@ -61,6 +63,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Rules(args) => end(commands::rules::run(&args)),
         Command::Explain(args) => end(commands::explain::run(&args)),
         Command::Check(args) => end(commands::check::run(&args)),
+        Command::Agent(args) => end(commands::agent::run(&args)),
     }
 }
 

@@ -154,7 +154,10 @@ impl Model {
             }
             Message::Event(event) => self.sessions.happened(session, &event.time, &event.kind),
             // Replies come as `Replied`.
-            Message::Hello(_) | Message::Done { .. } | Message::Error { .. } => {}
+            Message::Hello(_)
+            | Message::Done { .. }
+            | Message::Error { .. }
+            | Message::Answering { .. } => {}
         }
     }
 

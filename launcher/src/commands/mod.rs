@@ -1,6 +1,7 @@
 //! The shell commands: clients of running sessions, and editors of the saved rules. Each prints
 //! its result on stdout, what else there is to say on stderr, and ends with 125 where it failed.
 
+pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod check;
 pub(crate) mod events;

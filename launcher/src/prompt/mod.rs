@@ -11,7 +11,7 @@ mod foreground;
 mod keys;
 mod look;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod screen;
 mod view;
 

@@ -6,7 +6,7 @@ use hallpass_session::flow::{App, Name, Trust};
 use std::net::IpAddr;
 
 /// curl and a printer that has a name.
-pub(super) fn printer() -> Question {
+pub(crate) fn printer() -> Question {
     let offer = |scope, to: &[&str], settles| Offer {
         scope,
         to: to.iter().map(|text| (*text).to_owned()).collect(),

@@ -98,8 +98,10 @@ pub(crate) enum Default {
 /// Who is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Prompt {
-    /// This terminal where there is one, else nobody.
+    /// The desktop window where there is a display, else this terminal, else nobody.
     Auto,
+    /// The desktop window.
+    Gui,
     /// This terminal (/dev/tty).
     Tty,
     /// Nobody: what would be asked is refused at once, or with --ask-timeout waits that long

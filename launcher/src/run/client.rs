@@ -1,6 +1,8 @@
 //! The front as a client of its session: prints decisions and asks on the terminal.
 
+use super::Places;
 use super::link::{Link, ToSession};
+use super::window::{Step, Window};
 use crate::prompt::{Prompt, Wish};
 use crate::say::say;
 use hallpass_session::control::client::{Client as Connection, ClientError};
@@ -26,8 +28,12 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 pub(super) struct Client {
     /// `-v`.
     verbose: bool,
-    /// Questions are asked on the terminal.
+    /// Questions come here: for the terminal, or until the desktop window is there.
     asks: bool,
+    /// The terminal can be asked on.
+    has_terminal: bool,
+    /// Where questions are asked first.
+    window: Window,
     connection: Option<Connection>,
     socket: Option<(PathBuf, u32)>,
     prompt: Prompt,
@@ -41,10 +47,12 @@ pub(super) struct Client {
 
 impl Client {
     /// A client that is not connected yet.
-    pub(super) fn new(verbose: bool, asks: bool) -> Self {
+    pub(super) fn new(verbose: bool, places: Places) -> Self {
         Self {
             verbose,
-            asks,
+            asks: places.terminal || places.window.is_some(),
+            has_terminal: places.terminal,
+            window: Window::new(places.window),
             ..Self::default()
         }
     }
@@ -80,8 +88,10 @@ impl Client {
 
     /// How long until [`Self::step`] wants to be called again.
     pub(super) fn wakes_in(&self) -> Option<Duration> {
-        self.prompt
-            .wakes_at()
+        [self.prompt.wakes_at(), self.window.wakes_at()]
+            .into_iter()
+            .flatten()
+            .min()
             .map(|at| at.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
 
@@ -98,6 +108,8 @@ impl Client {
         }
         // What the prompt asked for may have come with other messages ahead of its reply.
         self.read(Duration::ZERO);
+        let step = self.window.step(Instant::now());
+        self.after(step);
         if std::mem::take(&mut self.reconnect) {
             self.asks = false;
             if self.subscribe().is_err() {
@@ -159,14 +171,45 @@ impl Client {
 
     fn on_message(&mut self, message: Message) {
         match message {
+            Message::Question(question) if self.asks && self.window.is_wanted() => {
+                let step = self.window.question(*question, Instant::now());
+                self.after(step);
+            }
             Message::Question(question) if self.asks => self.prompt.question(*question),
             Message::Settled {
                 question,
                 verdict,
                 source,
-            } => self.prompt.settled(question, verdict, source.as_ref()),
+            } => {
+                self.window.settled(question);
+                self.prompt.settled(question, verdict, source.as_ref());
+            }
+            Message::Answering { clients } => {
+                let step = self.window.answering(&clients, Instant::now());
+                self.after(step);
+            }
             Message::Event(event) => self.on_event(&event),
             _ => {}
+        }
+    }
+
+    /// Does what the window's absence makes necessary.
+    fn after(&mut self, step: Step) {
+        match step {
+            Step::Nothing => {}
+            Step::Say(text) => self.say(&text),
+            Step::GiveUp(why, questions) if self.has_terminal => {
+                self.say(&format!("{why}; asking here instead"));
+                for question in questions {
+                    self.prompt.question(question);
+                }
+            }
+            Step::GiveUp(why, _) => {
+                self.say(&format!(
+                    "{why}, and there is no terminal to ask on: what no rule allows is refused"
+                ));
+                self.reconnect = true;
+            }
         }
     }
 

@@ -38,6 +38,7 @@ mod span;
 mod terminal;
 mod timeout;
 mod totals;
+pub(crate) mod window;
 
 /// Runs the command and tells the status to end with.
 pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
@@ -55,7 +56,7 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 /// Forks the session and goes on as the front.
 fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
     refuse_nested()?;
-    let front_asks = asks_on_terminal(args.prompt)?;
+    let places = places(args.prompt)?;
     let policy::Assembled { policy, saved } = policy::assemble(&args.rules)?;
     let command = Command::new(&args.command);
     let program = args
@@ -74,7 +75,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         policy,
         saved,
         ask_timeout: args.ask_timeout,
-        front_asks,
+        front_asks: places.terminal || places.window.is_some(),
         hook: hook_file::place()?,
         coverage,
         named,
@@ -113,7 +114,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 session: child,
                 wait: args.waits_for_all(),
                 fail_on_block: args.status_if_blocked(),
-                client: client::Client::new(args.verbose, front_asks),
+                client: client::Client::new(args.verbose, places),
             }))
         }
     }
@@ -132,17 +133,35 @@ fn refuse_nested() -> Result<(), String> {
     }
 }
 
-/// Whether questions are asked on the terminal, where there is one.
-fn asks_on_terminal(prompt: args::Prompt) -> Result<bool, String> {
+/// Where the front may put questions.
+pub(crate) struct Places {
+    /// The desktop window's program, where there is a display for it.
+    window: Option<std::path::PathBuf>,
+    /// The terminal; after the window, where both are there.
+    terminal: bool,
+}
+
+fn places(prompt: args::Prompt) -> Result<Places, String> {
     let opened = || OpenOptions::new().read(true).write(true).open("/dev/tty");
-    match prompt {
-        args::Prompt::None => Ok(false),
-        args::Prompt::Auto => Ok(opened().is_ok()),
-        args::Prompt::Tty => opened().map(|_| true).map_err(|error| {
-            format!(
-                "--prompt=tty: there is no terminal (/dev/tty: {error}); start it from one, or \
-                 write --prompt=none and allow what it needs with --allow"
+    let (window, terminal) = match prompt {
+        args::Prompt::None => (None, false),
+        args::Prompt::Auto => (window::program().ok(), opened().is_ok()),
+        args::Prompt::Gui => {
+            let program = window::program();
+            (
+                Some(program.map_err(|why| format!("--prompt=gui: {why}"))?),
+                false,
             )
-        }),
-    }
+        }
+        args::Prompt::Tty => {
+            opened().map_err(|error| {
+                format!(
+                    "--prompt=tty: there is no terminal (/dev/tty: {error}); start it from one, \
+                     or write --prompt=none and allow what it needs with --allow"
+                )
+            })?;
+            (None, true)
+        }
+    };
+    Ok(Places { window, terminal })
 }

@@ -309,7 +309,15 @@ fn decode(line: &[u8]) -> Result<Option<Message>, ClientError> {
 }
 
 fn is_news(kind: &str, object: &Map<String, Value>) -> bool {
-    const KINDS: [&str; 6] = ["hello", "done", "pending", "error", "question", "settled"];
+    const KINDS: [&str; 7] = [
+        "hello",
+        "done",
+        "pending",
+        "error",
+        "question",
+        "settled",
+        "answering",
+    ];
     const EVENTS: [&str; 8] = [
         "started", "asked", "decided", "refused", "answered", "coverage", "ended", "totals",
     ];
@@ -327,6 +335,9 @@ fn reply_to(message: &Message) -> Option<u64> {
         Message::Done { re, .. } | Message::Pending { re, .. } | Message::Error { re, .. } => {
             Some(*re)
         }
-        Message::Question(_) | Message::Settled { .. } | Message::Event(_) => None,
+        Message::Question(_)
+        | Message::Settled { .. }
+        | Message::Answering { .. }
+        | Message::Event(_) => None,
     }
 }

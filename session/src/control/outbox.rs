@@ -93,6 +93,7 @@ fn weight(message: &Message) -> usize {
             _ => 0,
         },
         Message::Hello(hello) => lengths(&hello.command),
+        Message::Answering { clients } => lengths(clients),
         Message::Done { .. } | Message::Error { .. } | Message::Settled { .. } => 0,
     }
 }

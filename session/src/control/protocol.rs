@@ -138,6 +138,12 @@ pub enum Message {
         /// Why.
         source: Option<Source>,
     },
+    /// Who else can answer, by their own words for themselves; to clients that can answer, when
+    /// it changes.
+    Answering {
+        /// The names of the others.
+        clients: Vec<String>,
+    },
     /// Something happened.
     Event(Box<Event>),
 }

@@ -1,6 +1,6 @@
 //! What clients of the control socket may do with a session.
 
-use super::{Client, Core};
+use super::{Client, Core, State};
 use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId, Scope};
 use crate::control::{About, Controlled, Outlet};
 use crate::engine::ClientId;
@@ -38,13 +38,19 @@ impl Controlled for Core {
             outlet,
         };
         state.clients.insert(id, client);
+        if asks {
+            tell_who_answers(&state, id);
+        }
         self.carry_out(&mut state, now);
         id
     }
 
     fn unsubscribe(&self, client: ClientId) {
         let mut state = self.lock();
-        state.clients.remove(&client);
+        let gone = state.clients.remove(&client);
+        if gone.is_some_and(|gone| gone.asks) {
+            tell_who_answers(&state, client);
+        }
         let now = Instant::now();
         state.engine.client_left(client, now);
         self.carry_out(&mut state, now);
@@ -154,5 +160,18 @@ impl Core {
         let settled = state.engine.answer(id, answer, rule, &by, now, wall);
         self.carry_out(&mut state, now);
         Ok(settled)
+    }
+}
+
+/// Tells those who can answer who else can. `changed` has come or gone; where it has come and is
+/// alone, there is nothing to tell.
+fn tell_who_answers(state: &State, changed: ClientId) {
+    let asked = || state.clients.iter().filter(|(_, client)| client.asks);
+    for (id, client) in asked() {
+        let others = asked().filter(|(other, _)| *other != id);
+        let clients: Vec<String> = others.map(|(_, other)| other.name.clone()).collect();
+        if *id != changed || !clients.is_empty() {
+            (client.outlet)(Message::Answering { clients });
+        }
     }
 }
