@@ -20,7 +20,7 @@ mod x11;
 use args::Args;
 use desk::{Desk, Reason};
 use hallpass_session::{paths, runtime_dir};
-use link::instance::{self, Start};
+use link::instance;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,15 +78,9 @@ fn run(args: &Args) -> Result<(), String> {
         let _ = nix::unistd::setsid();
     }
     let bases = runtime_dir::bases(&paths::environment);
-    let instance = match instance::start(&bases).map_err(|problem| problem.to_string())? {
-        Start::First(instance) => instance,
-        Start::Other(_) if args.background => return Ok(()),
-        Start::Other(other) => {
-            return match other.show() {
-                true => Ok(()),
-                false => Err("it runs already but does not answer".to_owned()),
-            };
-        }
+    let started = instance::start(&bases, !args.background);
+    let Some(instance) = started.map_err(|problem| problem.to_string())? else {
+        return Ok(());
     };
     let rules = paths::rules_file(&paths::environment).ok();
     let no_thread = |error: std::io::Error| format!("cannot start a thread: {error}");

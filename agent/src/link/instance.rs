@@ -7,15 +7,19 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What a later one says to the first.
+/// What a later one says to the first: show the window, or only: are you there?
 const SHOW: &[u8; 4] = b"show";
-/// The first takes its lock a moment before it listens.
-const TRIES: u32 = 50;
+const ASK: &[u8; 4] = b"ask?";
+/// What the first replies.
+const HERE: &[u8; 4] = b"here";
+/// For how long a place is tried for that is taken by somebody who does not reply: one that has
+/// just been killed, or is just starting.
+const PATIENCE: Duration = Duration::from_secs(3);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// How long one that has connected may take to say what it wants.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a word may take.
+const WORD: Duration = Duration::from_secs(1);
 
 /// The place of the only window; held for as long as the process lives.
 #[derive(Debug)]
@@ -24,26 +28,13 @@ pub struct Instance {
     _lock: File,
 }
 
-/// What a start met.
-#[derive(Debug)]
-pub enum Start {
-    /// There is no other.
-    First(Instance),
-    /// Another runs.
-    Other(Other),
-}
-
-/// The one that runs already.
-#[derive(Debug)]
-pub struct Other {
-    socket: PathBuf,
-}
-
-/// Takes the place of the only window below the first of `bases`.
+/// Takes the place of the only window below the first of `bases`. None where another runs, which
+/// has been told to `show` its window if so wished.
 ///
 /// # Errors
-/// The directory belongs to somebody else, or cannot be written to.
-pub fn start(bases: &[PathBuf]) -> Result<Start, Problem> {
+/// The directory belongs to somebody else or cannot be written to, or the one that runs does not
+/// reply.
+pub fn start(bases: &[PathBuf], show: bool) -> Result<Option<Instance>, Problem> {
     let base = runtime_dir::usable(bases)?;
     let path = base.join("agent.lock");
     let socket = base.join("agent");
@@ -54,16 +45,39 @@ pub fn start(bases: &[PathBuf]) -> Result<Start, Problem> {
         .mode(0o600)
         .open(&path);
     let lock = opened.map_err(|error| Problem::io(&path, "open", &error, ""))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(Start::Other(Other { socket })),
-        Err(TryLockError::Error(error)) => return Err(Problem::io(&path, "lock", &error, "")),
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(Problem::io(&path, "lock", &error, "")),
+        }
+        if tell(&socket, if show { SHOW } else { ASK }) {
+            return Ok(None);
+        }
+        if end <= Instant::now() {
+            let what = "a window runs already and does not reply";
+            return Err(Problem::at(&socket, what, "end that hallpass-agent"));
+        }
+        std::thread::sleep(BETWEEN_TRIES);
     }
     let listener = listen(&socket).map_err(|error| Problem::io(&socket, "bind", &error, ""))?;
-    Ok(Start::First(Instance {
+    Ok(Some(Instance {
         listener,
         _lock: lock,
     }))
+}
+
+/// Says a word to the one that runs; false where it does not reply.
+fn tell(socket: &Path, word: &[u8; 4]) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return false;
+    };
+    let mut reply = [0; HERE.len()];
+    stream.set_read_timeout(Some(WORD)).is_ok()
+        && stream.write_all(word).is_ok()
+        && stream.read_exact(&mut reply).is_ok()
+        && reply == *HERE
 }
 
 fn listen(socket: &Path) -> std::io::Result<UnixListener> {
@@ -83,24 +97,14 @@ impl Instance {
                 return;
             };
             let mut word = [0; SHOW.len()];
-            let timed = stream.set_read_timeout(Some(PATIENCE)).is_ok();
-            if timed && stream.read_exact(&mut word).is_ok() && word == *SHOW {
-                show();
+            let timed = stream.set_read_timeout(Some(WORD)).is_ok();
+            if timed && stream.read_exact(&mut word).is_ok() {
+                // Who does not wait for the reply does not need it.
+                let _ = stream.write_all(HERE);
+                if word == *SHOW {
+                    show();
+                }
             }
         }
-    }
-}
-
-impl Other {
-    /// Asks the one that runs to show its window; false where it does not listen.
-    #[must_use]
-    pub fn show(&self) -> bool {
-        for _ in 0..TRIES {
-            if let Ok(mut stream) = UnixStream::connect(&self.socket) {
-                return stream.write_all(SHOW).is_ok();
-            }
-            std::thread::sleep(BETWEEN_TRIES);
-        }
-        false
     }
 }

@@ -1,6 +1,6 @@
 //! Real sessions' sockets, found and followed.
 
-use super::instance::{self, Start};
+use super::instance;
 use super::{Links, Listener};
 use crate::model::{Command, Report};
 use hallpass_policy::{Action, Environment, Policy, Protocol, Subject};
@@ -163,31 +163,27 @@ fn a_session_is_found_followed_answered_and_missed() {
 }
 
 #[test]
-fn a_second_start_shows_the_first() {
+fn a_second_start_shows_the_first_where_it_is_told_to() {
     let scratch = Scratch::new();
-    let Start::First(first) = instance::start(&scratch.bases()).unwrap() else {
-        panic!("nobody else is there");
-    };
+    let first = instance::start(&scratch.bases(), true).unwrap().unwrap();
     let (sender, shown) = channel();
     std::thread::spawn(move || first.serve(move || sender.send(()).unwrap()));
-    let Start::Other(other) = instance::start(&scratch.bases()).unwrap() else {
-        panic!("two at once");
-    };
-    assert!(other.show());
+    assert!(instance::start(&scratch.bases(), false).unwrap().is_none());
+    assert!(shown.try_recv().is_err());
+    assert!(instance::start(&scratch.bases(), true).unwrap().is_none());
     shown.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]
-fn what_a_dead_one_left_behind_is_taken_over() {
+fn the_place_of_one_that_is_dying_is_waited_for() {
     let scratch = Scratch::new();
-    let Start::First(first) = instance::start(&scratch.bases()).unwrap() else {
-        panic!("nobody else is there");
-    };
+    let first = instance::start(&scratch.bases(), true).unwrap().unwrap();
+    let bases = scratch.bases();
+    let second = std::thread::spawn(move || instance::start(&bases, false).unwrap().is_some());
+    std::thread::sleep(std::time::Duration::from_millis(200));
     drop(first);
+    assert!(second.join().unwrap(), "it went away though nobody replied");
     let left = scratch.bases()[0].join("agent");
-    assert!(left.exists(), "its socket is still there");
-    assert!(matches!(
-        instance::start(&scratch.bases()),
-        Ok(Start::First(_))
-    ));
+    assert!(left.exists(), "a socket that was left over is no hindrance");
+    assert!(instance::start(&scratch.bases(), false).unwrap().is_some());
 }

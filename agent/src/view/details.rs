@@ -97,8 +97,8 @@ fn fact(ui: &mut Ui, label: &str, value: &str) {
         ui.set_min_width(width);
         ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(13.5))).wrap());
     });
-    let button = egui::Button::new(egui::RichText::new("Copy").font(regular(12.0))).small();
-    let copy = ui.add(button);
+    ui.spacing_mut().button_padding = egui::vec2(8.0, 2.0);
+    let copy = ui.button(egui::RichText::new("Copy").font(regular(12.0)));
     let name = format!("Copy {}", label.to_lowercase());
     copy.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
     if copy.clicked() {

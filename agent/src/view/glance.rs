@@ -82,7 +82,8 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
     for session in model.sessions().iter() {
         card(ui, |ui| {
             ui.horizontal(|ui| {
-                let width = ui.available_width() - 110.0;
+                let has_pill = session.halted || session.ended;
+                let width = ui.available_width() - if has_pill { 230.0 } else { 90.0 };
                 ui.vertical(|ui| {
                     ui.set_max_width(width);
                     cut(ui, &session.command, bold(15.0), palette.text);

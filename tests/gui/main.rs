@@ -1,0 +1,221 @@
+//! The desktop window, the real one: on a screen of its own (Xvfb with openbox), with keys and
+//! clicks from xdotool, asked by real programs under `hallpass run`.
+//!
+//! With `HALLPASS_SCREENSHOTS=DIR` the last cases leave their pictures there.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod pictures;
+mod screen;
+
+use screen::{Screen, eventually, server};
+use std::time::{Duration, Instant};
+
+const SIZE: &str = "1280x900x24";
+/// curl's own status for a connection that was refused.
+const REFUSED: Option<i32> = Some(7);
+
+#[test]
+fn a_question_opens_a_window_that_takes_no_keys_until_it_is_looked_at() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    assert!(!screen.is_focused(), "it has taken the keyboard");
+    // What somebody types elsewhere, for longer than arming takes.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(1500) {
+        for key in ["a", "d", "Return", "space"] {
+            screen.key(key);
+        }
+    }
+    assert_eq!(screen.pending(), 1);
+    screen.focus();
+    for key in ["Return", "space", "Tab", "Return", "Tab", "space"] {
+        screen.key(key);
+    }
+    assert_eq!(screen.pending(), 1);
+    screen.key("a");
+    assert_eq!(curl.end(), (Some(0), "hello".to_owned(), String::new()));
+    screen.wait_until_gone();
+}
+
+#[test]
+fn deny_and_escape_refuse_and_an_answer_for_good_is_kept() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    screen.agent(&["--background"]);
+    let url = server();
+    let rules = screen.path(".config/hallpass/rules.json");
+    for key in ["d", "Escape"] {
+        let curl = screen.run(&[], &["curl", "-sS", &url]);
+        screen.wait_for_title("curl asks");
+        screen.focus();
+        screen.key(key);
+        assert_eq!(curl.end().0, REFUSED, "{key}");
+        screen.wait_until_gone();
+        assert!(!rules.exists(), "{key} has made a rule");
+    }
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("4");
+    screen.key("a");
+    assert_eq!(curl.end().0, Some(0));
+    let saved = std::fs::read_to_string(rules).unwrap();
+    assert!(
+        saved.contains("127.0.0.1") && saved.contains("/curl"),
+        "{saved}"
+    );
+    screen.wait_until_gone();
+    let again = screen.run(&[], &["curl", "-sS", &url]);
+    assert_eq!(again.end().1, "hello", "without a question");
+}
+
+#[test]
+fn closing_the_window_tells_first_and_then_refuses() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("alt+F4");
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(screen.pending(), 1, "only told so far");
+    screen.key("alt+F4");
+    assert_eq!(curl.end().0, REFUSED);
+    screen.wait_until_gone();
+}
+
+#[test]
+fn a_window_that_is_killed_is_replaced_and_nothing_gets_through() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let agent = screen.agent(&["--background"]);
+    let url = server();
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    screen.kill(agent);
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("a");
+    let (status, page, said) = curl.end();
+    assert_eq!((status, page.as_str()), (Some(0), "hello"));
+    assert!(said.contains("window has gone"), "{said}");
+}
+
+#[test]
+fn an_answer_from_a_shell_takes_the_question_off_the_window() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    let answered = screen.hallpass(&["answer", "allow"]);
+    assert!(answered.status.success(), "{answered:?}");
+    assert_eq!(curl.end().1, "hello");
+    screen.wait_until_gone();
+}
+
+#[test]
+fn without_a_window_or_a_terminal_it_is_refused_and_said() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let mut command = screen.command(env!("CARGO_BIN_EXE_hallpass"));
+    // A display that nobody serves.
+    command.env("DISPLAY", ":54321");
+    command.args(["run", "--ask", "@loopback", "--", "curl", "-sS", &url]);
+    // A session without a controlling terminal.
+    let mut detached = screen.command("setsid");
+    detached
+        .env("DISPLAY", ":54321")
+        .arg("--wait")
+        .arg(command.get_program());
+    detached
+        .args(command.get_args())
+        .stderr(std::process::Stdio::piped());
+    let output = detached.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), REFUSED, "{said}");
+    assert!(said.contains("no hallpass window"), "{said}");
+}
+
+#[test]
+fn two_hundred_asks_of_five_programs_in_three_sessions_are_all_answered() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    screen.agent(&["--background"]);
+    let url = server();
+    let port: u16 = url
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    // 14 connections to 14 addresses, and the same 14 again, by each of five programs.
+    let script = "import socket, sys, threading\n\
+        def go(n):\n    socket.create_connection((f'127.0.0.{n}', int(sys.argv[1]))).close()\n\
+        threads = [threading.Thread(target=go, args=(1 + n % 7,)) for n in range(14)]\n\
+        [t.start() for t in threads]; [t.join() for t in threads]\n";
+    let mut programs = Vec::new();
+    for number in 0..5 {
+        let path = screen.path(&format!("program-{number}.py"));
+        std::fs::write(&path, script).unwrap();
+        programs.push(path.to_str().unwrap().to_owned());
+    }
+    let all = programs
+        .iter()
+        .map(|program| format!("python3 {program} {port} &"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let all = format!("{all} wait");
+    let _everywhere = std::net::TcpListener::bind(("127.0.0.2", port));
+    let runs: Vec<_> = (0..3)
+        .map(|_| screen.run(&[], &["sh", "-c", &all]))
+        .collect();
+    eventually("all questions", || (screen.pending() >= 105).then_some(()));
+    screen.wait_for_title("more");
+    screen.focus();
+    let start = Instant::now();
+    while screen.pending() > 0 {
+        assert!(
+            start.elapsed() < screen::PATIENCE,
+            "{} still wait",
+            screen.pending()
+        );
+        screen.key("shift+A");
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    for run in runs {
+        assert_eq!(run.end().0, Some(0));
+    }
+    screen.wait_until_gone();
+}
+
+#[test]
+fn a_second_start_shows_the_first_and_ends() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    screen.agent(&["--background"]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(screen.window().is_none(), "nothing to show yet");
+    assert!(screen.hallpass(&["agent"]).status.success());
+    screen.wait_for_title("hallpass");
+}

@@ -1,0 +1,278 @@
+//! A screen of the test's own: Xvfb, openbox, a home, and hallpass on it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long anything may take; the machine may have two busy cores and no graphics card.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const TOOLS: [&str; 5] = ["Xvfb", "openbox", "xdotool", "import", "curl"];
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+
+pub(crate) struct Screen {
+    home: TempDir,
+    display: String,
+    /// Ended in reverse.
+    children: Vec<Child>,
+}
+
+impl Screen {
+    /// None, with a line that says so, where a tool is missing (tests/run installs them).
+    pub(crate) fn new(size: &str, scale: &str) -> Option<Self> {
+        for tool in TOOLS {
+            if !PATH
+                .split(':')
+                .any(|dir| Path::new(dir).join(tool).exists())
+            {
+                println!("skipped: {tool} is not installed (tests/run installs it)");
+                return None;
+            }
+        }
+        let home = TempDir::new().unwrap();
+        let run = home.path().join("run");
+        std::fs::DirBuilder::new().mode(0o700).create(run).unwrap();
+        let mut screen = Self {
+            home,
+            display: String::new(),
+            children: Vec::new(),
+        };
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", size])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut number = String::new();
+        let mut lines = BufReader::new(server.stdout.take().unwrap());
+        lines.read_line(&mut number).unwrap();
+        screen.children.push(server);
+        screen.display = format!(":{}", number.trim());
+        std::fs::write(screen.path("scale"), scale).unwrap();
+        screen.start("openbox", &[]);
+        eventually("a window manager", || {
+            let out = screen.tool("xdotool", &["get_num_desktops"]);
+            out.status.success().then_some(())
+        });
+        Some(screen)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// A command that knows this screen and this home and nothing else.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", PATH)
+            .env("HOME", self.home.path())
+            .env("XDG_RUNTIME_DIR", self.path("run"))
+            .env("DISPLAY", &self.display)
+            .env(
+                "WINIT_X11_SCALE_FACTOR",
+                std::fs::read_to_string(self.path("scale")).unwrap(),
+            )
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Starts what the screen ends when it goes; its place among the children.
+    pub(crate) fn start(&mut self, program: &str, args: &[&str]) -> usize {
+        let child = self.command(program).args(args).spawn().unwrap();
+        self.children.push(child);
+        self.children.len() - 1
+    }
+
+    pub(crate) fn agent(&mut self, args: &[&str]) -> usize {
+        self.start(env!("CARGO_BIN_EXE_hallpass-agent"), args)
+    }
+
+    pub(crate) fn kill(&mut self, child: usize) {
+        self.children[child].kill().unwrap();
+        self.children[child].wait().unwrap();
+    }
+
+    /// `hallpass` with these arguments, to its end.
+    pub(crate) fn hallpass(&self, args: &[&str]) -> Output {
+        let mut command = self.command(env!("CARGO_BIN_EXE_hallpass"));
+        command
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.output().unwrap()
+    }
+
+    /// `hallpass run`, asking about loopback.
+    pub(crate) fn run(&self, options: &[&str], argv: &[&str]) -> Run {
+        let mut command = self.command(env!("CARGO_BIN_EXE_hallpass"));
+        command.args(["run", "--ask", "@loopback"]).args(options);
+        command.arg("--").args(argv);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Run(Some(command.spawn().unwrap()))
+    }
+
+    pub(crate) fn tool(&self, program: &str, args: &[&str]) -> Output {
+        let mut command = self.command(program);
+        command.args(args).stdout(Stdio::piped());
+        command.output().unwrap()
+    }
+
+    fn xdotool(&self, args: &[&str]) -> String {
+        let output = self.tool("xdotool", args).stdout;
+        String::from_utf8_lossy(&output).trim().to_owned()
+    }
+
+    /// The window's number, if it is on screen.
+    pub(crate) fn window(&self) -> Option<String> {
+        let found = self.xdotool(&["search", "--onlyvisible", "--class", "hallpass-agent"]);
+        found.lines().last().map(str::to_owned)
+    }
+
+    pub(crate) fn title(&self) -> String {
+        match self.window() {
+            Some(window) => self.xdotool(&["getwindowname", &window]),
+            None => String::new(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_title(&self, part: &str) {
+        eventually(&format!("a window titled {part}"), || {
+            self.title().contains(part).then_some(())
+        });
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until_gone(&self) {
+        eventually("the window to go", || self.window().is_none().then_some(()));
+    }
+
+    pub(crate) fn is_focused(&self) -> bool {
+        Some(self.xdotool(&["getwindowfocus"])) == self.window()
+    }
+
+    /// Gives the window the keyboard, and waits until keys count.
+    #[track_caller]
+    pub(crate) fn focus(&self) {
+        let window = self.window().expect("a window");
+        self.xdotool(&["windowactivate", "--sync", &window]);
+        eventually("the focus", || self.is_focused().then_some(()));
+        // 700 ms, and a slow machine's next frame.
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+
+    /// A key to whatever has the keyboard.
+    pub(crate) fn key(&self, key: &str) {
+        self.xdotool(&["key", key]);
+    }
+
+    /// A click into the window, in its own coordinates.
+    pub(crate) fn click(&self, x: u32, y: u32) {
+        let window = self.window().expect("a window");
+        let (x, y) = (x.to_string(), y.to_string());
+        self.xdotool(&["mousemove", "--window", &window, &x, &y, "click", "1"]);
+        std::thread::sleep(Duration::from_millis(400));
+    }
+
+    /// The questions that wait, as a shell sees them.
+    pub(crate) fn pending(&self) -> usize {
+        let output = self.hallpass(&["pending", "--json"]).stdout;
+        let text = String::from_utf8_lossy(&output).into_owned();
+        text.lines().count()
+    }
+
+    /// A picture of the window, where `HALLPASS_SCREENSHOTS` names a directory for them.
+    pub(crate) fn picture(&self, name: &str) {
+        let Some(dir) = std::env::var_os("HALLPASS_SCREENSHOTS") else {
+            return;
+        };
+        self.xdotool(&["mousemove", "2", "2"]);
+        std::thread::sleep(Duration::from_millis(600));
+        let file = Path::new(&dir).join(format!("{name}.png"));
+        let window = self.window().expect("a window");
+        let file = file.to_str().unwrap();
+        let taken = self.tool("import", &["-window", &window, "-strip", file]);
+        assert!(taken.status.success(), "no picture in {file}");
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        while let Some(mut child) = self.children.pop() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A program under hallpass; ended with the case.
+pub(crate) struct Run(Option<Child>);
+
+impl Run {
+    /// Its exit status and what it printed (stdout, stderr).
+    #[track_caller]
+    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
+        let mut child = self.0.take().unwrap();
+        let start = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if start.elapsed() > PATIENCE {
+                let _ = child.kill();
+                panic!("it did not end");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.code(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// A web server on loopback that says `hello`; its URL.
+pub(crate) fn server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while lines
+                .next()
+                .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+            {}
+            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        }
+    });
+    url
+}
