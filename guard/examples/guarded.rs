@@ -67,6 +67,8 @@ fn main() {
     }
     let mut command = Command::new(arguments.next().unwrap());
     command.args(arguments);
+    // As the session is.
+    nix::sys::prctl::set_dumpable(false).unwrap();
     let (listener, granted, mut child) = install(|| command.spawn()).unwrap();
     if !settings.quiet {
         eprintln!("guarded: {granted:?}");

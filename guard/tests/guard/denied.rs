@@ -155,3 +155,25 @@ fn a_dropped_reply_denies() {
         [hallpass_guard::Refusal::Unanswered]
     );
 }
+
+/// As root: a process that has dropped its privileges gets none back through the guard.
+#[test]
+fn a_process_with_other_credentials_borrows_none() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let tcp = Tcp::start();
+    let directory = crate::support::scratch("root");
+    let _socket = std::os::unix::net::UnixListener::bind(directory.join("socket")).unwrap();
+    let code = "
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+print(errno.errorcode[socket.socket(socket.AF_UNIX).connect_ex(sys.argv[2])])
+print(socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))
+";
+    let decider = Decider::allow();
+    let mut command = python(code, &[tcp.port]);
+    command.arg(directory.join("socket"));
+    assert_eq!(text(&run(&mut command, &decider)), "EACCES\n0");
+    let refused = decider.refused.lock().unwrap();
+    assert_eq!(*refused, [hallpass_guard::Refusal::Credentials]);
+}

@@ -119,6 +119,10 @@ pub(crate) fn start(command: &mut Command, decider: &Arc<Decider>) -> (Child, Gr
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    if std::env::var_os("GUARD_AS_NOBODY").is_some() {
+        // As the session is: its own entries in /proc are then root's.
+        nix::sys::prctl::set_dumpable(false).unwrap();
+    }
     let (listener, granted, child) = install(|| command.spawn()).unwrap();
     let decider: Arc<dyn Decide> = decider.clone();
     Supervisor::start(listener, decider).unwrap();
