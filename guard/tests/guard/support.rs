@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What a test wants of a call. None: hold it.
@@ -174,16 +174,29 @@ pub(crate) fn source(name: &str) -> PathBuf {
 
 /// A directory that stays until the tests are over.
 pub(crate) fn scratch(what: &str) -> PathBuf {
-    static ALL: Mutex<Vec<tempfile::TempDir>> = Mutex::new(Vec::new());
-    let directory = tempfile::Builder::new()
-        .prefix(&format!("guard-{what}-"))
-        .tempdir()
-        .unwrap();
-    let path = directory.path().to_owned();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    // Removed at the end by whoever runs the tests, else by the system: they are in /tmp.
-    ALL.lock().unwrap().push(directory);
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::SeqCst);
+    let path = all_scratch().join(format!("{what}-{count}"));
+    std::fs::create_dir(&path).unwrap();
     path
+}
+
+/// Removed when this process ends: a value in a static would never be dropped.
+fn all_scratch() -> &'static Path {
+    static ALL: OnceLock<PathBuf> = OnceLock::new();
+    extern "C" fn remove() {
+        if let Some(path) = ALL.get() {
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+    ALL.get_or_init(|| {
+        let directory = tempfile::Builder::new().prefix("guard-").tempdir().unwrap();
+        let path = directory.keep();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // SAFETY: `remove` is a function without arguments that does not unwind.
+        assert_eq!(unsafe { libc::atexit(remove) }, 0);
+        path
+    })
 }
 
 /// A TCP listener that takes what comes and counts it.
