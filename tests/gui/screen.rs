@@ -52,8 +52,12 @@ impl Screen {
         screen.children.push(server);
         screen.display = format!(":{}", number.trim());
         std::fs::write(screen.path("scale"), scale).unwrap();
-        screen.start("openbox", &[]);
+        let mut manager = screen.start("openbox", &[]);
         eventually("a window manager", || {
+            // It gives up where the screen is not quite ready.
+            if screen.children[manager].try_wait().unwrap().is_some() {
+                manager = screen.start("openbox", &[]);
+            }
             let out = screen.tool("xdotool", &["get_num_desktops"]);
             out.status.success().then_some(())
         });

@@ -36,7 +36,7 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model, item: &Item, now: Instant) {
     card(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         for (label, value) in facts(item) {
-            ui.horizontal_top(|ui| fact(ui, label, &value));
+            ui.horizontal(|ui| fact(ui, label, &value));
         }
     });
 }
@@ -97,7 +97,8 @@ fn fact(ui: &mut Ui, label: &str, value: &str) {
         ui.set_min_width(width);
         ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(13.5))).wrap());
     });
-    ui.spacing_mut().button_padding = egui::vec2(8.0, 2.0);
+    ui.spacing_mut().button_padding = egui::vec2(8.0, 1.0);
+    ui.spacing_mut().interact_size.y = 20.0;
     let copy = ui.button(egui::RichText::new("Copy").font(regular(12.0)));
     let name = format!("Copy {}", label.to_lowercase());
     copy.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));

@@ -6,6 +6,7 @@
 //! target, and may not answer.
 
 use hallpass_session::control::protocol::{Question, QuestionId};
+use hallpass_session::problem::show_path;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -79,8 +80,9 @@ pub(crate) fn beside_us() -> Result<PathBuf, String> {
     match path.is_file() {
         true => Ok(path),
         false => Err(format!(
-            "{PROGRAM} is not beside hallpass: this one was built without its window; install it \
-             with the feature `gui`"
+            "{PROGRAM} is not beside {}: build both with `cargo build`, or install hallpass with \
+             the feature `gui`, which is on by default",
+            show_path(&own)
         )),
     }
 }
