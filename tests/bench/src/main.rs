@@ -1,6 +1,6 @@
 //! Measures what hallpass costs, beside a bare run of the same work, in one run.
 //!
-//! `cargo run --release -p hallpass-bench [-- --quick] [-- --json]`. Each way of running (bare,
+//! `cargo run --release -p hallpass-bench [-- [--quick] [--json] [WORK…]]`. Each way of running (bare,
 //! under hallpass, under rivals that are installed) takes its turn in every round, so that a
 //! machine that slows down slows all of them; medians of all samples are compared. Nothing here
 //! passes or fails: docs/performance.md has the marks to reach and the last figures.
@@ -25,13 +25,20 @@ fn main() -> ExitCode {
         return work::run_worker(rest);
     }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let is_flag = |a: &str| matches!(a, "--json" | "--quick");
+    let works = Work::all();
+    let known: Vec<&str> = works.iter().map(|work| work.name).collect();
     if let Some(unknown) = arguments
         .iter()
-        .find(|a| !matches!(a.as_str(), "--json" | "--quick"))
+        .find(|a| !is_flag(a) && !known.contains(&a.as_str()))
     {
-        eprintln!("hallpass-bench: unknown argument {unknown}; there are --json and --quick");
+        eprintln!(
+            "hallpass-bench: unknown argument {unknown}; there are --json, --quick, and {}",
+            known.join(", ")
+        );
         return ExitCode::from(125);
     }
+    let wants_all = arguments.iter().all(|a| is_flag(a));
     let rounds = if has("--quick") { 3 } else { 15 };
     let ways = match Way::all() {
         Ok(ways) => ways,
@@ -41,7 +48,10 @@ fn main() -> ExitCode {
         }
     };
     let mut results = BTreeMap::new();
-    for work in Work::all() {
+    for work in works {
+        if !wants_all && !has(work.name) {
+            continue;
+        }
         let measured = measure(&work, &ways, rounds);
         if !has("--json") {
             print!("{}", stats::table(&work, &measured));
