@@ -49,9 +49,9 @@ fn npm(it: &Place<'_>) -> Outcome {
     it.run(&["sh", "-c", script, &it.url()])
 }
 
-/// Session ids, times.
+/// Session ids, times (in seconds or milliseconds).
 fn npm_blur(line: &str) -> Option<String> {
-    let drops = ["npm-session", "A complete log of this run"];
+    let drops = ["npm-session", "A complete log of this run", "package in "];
     (!drops.iter().any(|text| line.contains(text)))
         .then(|| without_digits(line))
         .flatten()

@@ -18,6 +18,9 @@ const PROGRAM: &str = "hallpass-agent";
 const NAME: &str = "agent";
 /// How long it may take to turn up.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How many in a row may go within [`PATIENCE`] of turning up before no other is started: it
+/// cannot open its display, or dies of something that the next one would die of as well.
+const SHORT_LIVES: u32 = 2;
 /// How often it is looked whether it has failed.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -39,6 +42,10 @@ pub(super) struct Window {
     /// What waits, for whoever asks instead.
     questions: BTreeMap<QuestionId, Question>,
     child: Option<Child>,
+    /// When it turned up.
+    since: Option<Instant>,
+    /// How many in a row did not stay.
+    short_lives: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +123,9 @@ impl Window {
     pub(super) fn answering(&mut self, clients: &[String], now: Instant) -> Step {
         let was_there = self.state == State::There;
         if clients.iter().any(|client| client == NAME) {
+            if !was_there {
+                self.since = Some(now);
+            }
             self.state = State::There;
             return Step::Nothing;
         }
@@ -123,6 +133,13 @@ impl Window {
             return Step::Nothing;
         }
         self.state = State::Away;
+        let stayed = self
+            .since
+            .is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE);
+        self.short_lives = if stayed { 0 } else { self.short_lives + 1 };
+        if self.short_lives >= SHORT_LIVES && !self.questions.is_empty() {
+            return self.give_up("no hallpass window stays open".to_owned());
+        }
         if self.questions.is_empty() {
             return Step::Nothing;
         }
@@ -173,7 +190,10 @@ impl Window {
             .spawn();
         match started {
             Ok(child) => {
-                self.child = Some(child);
+                if let Some(mut before) = self.child.replace(child) {
+                    // It has ended, or is about to; then it stays a zombie until we end.
+                    let _ = before.try_wait();
+                }
                 self.state = State::Expected(now + PATIENCE);
                 Step::Nothing
             }
@@ -258,5 +278,24 @@ mod tests {
         assert!(matches!(window.answering(&[], now), Step::Say(_)));
         assert!(window.child.is_some());
         assert!(window.wakes_at().is_some());
+    }
+
+    #[test]
+    fn windows_that_do_not_stay_are_not_replaced_for_ever() {
+        let agent = ["agent".to_owned()];
+        let (mut window, now) = window("/bin/true");
+        window.question(question(1), now);
+        // One that stayed is no reason to give up on the next.
+        window.answering(&agent, now);
+        let now = now + PATIENCE;
+        assert!(matches!(window.answering(&[], now), Step::Say(_)));
+        window.answering(&agent, now);
+        assert!(matches!(window.answering(&[], now), Step::Say(_)));
+        window.answering(&agent, now);
+        let Step::GiveUp(why, questions) = window.answering(&[], now) else {
+            panic!("yet another one was started");
+        };
+        assert!(why.contains("stays open"), "{why}");
+        assert_eq!(questions.len(), 1);
     }
 }

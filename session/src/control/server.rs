@@ -43,13 +43,18 @@ impl ControlServer {
     /// # Errors
     /// What bind(2) or listen(2) says.
     pub fn bind(path: &Path, session_pid: u32) -> io::Result<Self> {
-        let name = path.to_fs_name::<GenericFilePath>()?;
+        // Under another name until it listens: who finds a socket that is bound only is refused,
+        // and takes the session for dead.
+        let unfinished = path.with_file_name("ctl.new");
+        let name = unfinished.as_path().to_fs_name::<GenericFilePath>()?;
         let options = ListenerOptions::new()
             .name(name)
             .mode(0o600)
             .reclaim_name(false);
+        let listener = options.create_sync_as()?;
+        std::fs::rename(&unfinished, path)?;
         Ok(Self {
-            listener: options.create_sync_as()?,
+            listener,
             session_pid,
         })
     }
