@@ -18,6 +18,7 @@ use nix::sys::prctl;
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpgrp, getpid, setpgid, setsid};
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 use std::time::{Duration, Instant};
@@ -392,16 +393,31 @@ impl<'a> Session<'a> {
 
     /// Signals CMD and those of its processes that are in its group, and where the front waits
     /// for all of them, all. Never the group itself: the caller's own processes may be in it.
+    ///
+    /// Parents first, or a shell whose child has ended starts the next one before its own turn;
+    /// and again for those that were started while we looked.
     fn signal_targets(&self, signal: i32) {
+        const ROUNDS: u32 = 8;
         let me = getpid().as_raw();
-        let table = Table::read();
         let group =
             Process::of(self.command.pid.as_raw()).map_or(self.group.as_raw(), |it| it.group);
-        for target in table.select(|process| {
-            (self.start.wait || process.group == group) && table.descends(process.pid, me)
-        }) {
-            // It may have ended in between.
-            let _ = sys::kill(Pid::from_raw(target.pid), signal);
+        let mut signalled = HashSet::new();
+        for _ in 0..ROUNDS {
+            let table = Table::read();
+            let mut targets = table.select(|process| {
+                (self.start.wait || process.group == group)
+                    && !signalled.contains(&process.pid)
+                    && table.descends(process.pid, me)
+            });
+            if targets.is_empty() {
+                return;
+            }
+            targets.sort_by_cached_key(|target| table.ancestors(target.pid).len());
+            for target in targets {
+                // It may have ended in between.
+                let _ = sys::kill(Pid::from_raw(target.pid), signal);
+                signalled.insert(target.pid);
+            }
         }
     }
 }
