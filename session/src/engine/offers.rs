@@ -4,8 +4,6 @@ use crate::control::protocol::{Answer, Offer, Scope};
 use crate::flow::Flow;
 use crate::verdict::Verdict;
 use hallpass_policy::{Action, AppPattern, Destination, Environment, Rule};
-use ipnet::IpNet;
-use std::net::IpAddr;
 
 /// The rule that an answer makes for a flow.
 ///
@@ -33,34 +31,47 @@ pub fn answer_rule(
 
 /// All widths, narrowest first. `settles` is left 0: only the engine knows what waits.
 pub(super) fn offers(flow: &Flow, environment: &Environment) -> Vec<Offer> {
-    let host = Host::of(flow, environment);
-    let protocol = flow.protocol;
+    // The latest name that a rule may be written with, else the address.
+    let name = flow
+        .names
+        .iter()
+        .map(|name| name.name.as_str())
+        .find(|name| hallpass_policy::name_counts(name, flow.address, environment));
+    let address = Destination::address(flow.address);
+    let host = name.and_then(|name| Destination::host_name(name).ok());
+    let host = host.unwrap_or_else(|| address.clone());
     let mut widths = Vec::new();
     if flow.port != 0 {
-        let at_port = format!("{}:{}/{protocol}", host.before_port(), flow.port);
+        let at_port = host.clone().at(flow.port, flow.protocol);
         widths.push((Scope::Port, vec![at_port]));
     }
-    widths.push((Scope::Host, vec![host.text()]));
-    match &host {
-        Host::Name(name) => {
-            if let Some(domain) = domain_of(name) {
-                widths.push((Scope::Domain, vec![domain.clone(), format!("*.{domain}")]));
+    widths.push((Scope::Host, vec![host]));
+    match name {
+        // A name of one label has no domain.
+        Some(name) if name.contains('.') => {
+            if let Ok(domain) = Destination::domain(name, is_public_suffix) {
+                widths.push((Scope::Domain, domain.to_vec()));
             }
         }
-        Host::Address(address) => {
-            let subnet = subnet_of(*address, environment);
-            if subnet.prefix_len() < subnet.max_prefix_len() {
-                widths.push((Scope::Subnet, vec![subnet.to_string()]));
+        Some(_) => {}
+        None => {
+            let subnet = Destination::subnet(flow.address, environment);
+            if subnet != address {
+                widths.push((Scope::Subnet, vec![subnet]));
             }
         }
     }
-    widths.push((Scope::Any, vec!["@any".to_owned()]));
-    let offer = |(scope, to)| Offer {
+    widths.push((Scope::Any, vec![Destination::any()]));
+    let offer = |(scope, to): (Scope, Vec<Destination>)| Offer {
         scope,
-        to,
+        to: to.iter().map(Destination::to_string).collect(),
         settles: 0,
     };
     widths.into_iter().map(offer).collect()
+}
+
+fn is_public_suffix(name: &str) -> bool {
+    psl::suffix_str(name) == Some(name)
 }
 
 /// A rule for the flow's app.
@@ -77,61 +88,4 @@ pub(super) fn rule(flow: &Flow, verdict: Verdict, to: &[String]) -> Result<Rule,
         note: None,
         until: None,
     })
-}
-
-enum Host {
-    Name(String),
-    Address(IpAddr),
-}
-
-impl Host {
-    /// The latest name that a rule may be written with, else the address.
-    fn of(flow: &Flow, environment: &Environment) -> Self {
-        let usable = flow
-            .names
-            .iter()
-            .find(|name| hallpass_policy::name_counts(&name.name, flow.address, environment));
-        match usable {
-            Some(name) => Self::Name(name.name.clone()),
-            None => Self::Address(flow.address),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            // A machine called `lan` is not the group: its destination is written `lan.`.
-            Self::Name(name) => {
-                Destination::host_name(name).map_or_else(|_| name.clone(), |host| host.to_string())
-            }
-            Self::Address(address) => address.to_string(),
-        }
-    }
-
-    fn before_port(&self) -> String {
-        match self {
-            Self::Address(IpAddr::V6(address)) => format!("[{address}]"),
-            _ => self.text(),
-        }
-    }
-}
-
-/// The domain a name belongs to: its parent, or itself where the parent is a public suffix.
-fn domain_of(name: &str) -> Option<String> {
-    let (_, parent) = name.split_once('.')?;
-    let is_public_suffix = psl::suffix_str(parent) == Some(parent);
-    Some(if is_public_suffix { name } else { parent }.to_owned())
-}
-
-/// The attached network the address is in, else its /24 or /64.
-fn subnet_of(address: IpAddr, environment: &Environment) -> IpNet {
-    let attached = environment
-        .attached
-        .iter()
-        .filter(|net| net.contains(&address))
-        .max_by_key(|net| net.prefix_len());
-    let usual = if address.is_ipv4() { 24 } else { 64 };
-    match attached {
-        Some(net) => net.trunc(),
-        None => IpNet::new(address, usual).map_or_else(|_| IpNet::from(address), |net| net.trunc()),
-    }
 }
