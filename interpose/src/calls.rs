@@ -17,7 +17,7 @@ hook! {
         match gate::permit(Call::Connect, fd, address.cast(), len, 0) {
             Err(errno) => gate::fail(errno),
             // SAFETY: the program's own arguments.
-            Ok(Permit::Unchanged(_)) => unsafe { real!(connect)(fd, address, len) },
+            Ok(Permit::Unchanged(_) | Permit::Guarded) => unsafe { real!(connect)(fd, address, len) },
             // SAFETY: the copy outlives the call.
             Ok(Permit::Copy(_, to)) => unsafe { real!(connect)(fd, to.as_ptr(), to.len()) },
         }
@@ -49,7 +49,7 @@ hook! {
         match gate::permit(Call::SendTo, fd, address.cast(), len, flags) {
             Err(errno) => gate::fail(errno) as ssize_t,
             // SAFETY: the program's own arguments.
-            Ok(Permit::Unchanged(_)) => unsafe { real!(sendto)(fd, data, size, flags, address, len) },
+            Ok(Permit::Unchanged(_) | Permit::Guarded) => unsafe { real!(sendto)(fd, data, size, flags, address, len) },
             // SAFETY: the copy outlives the call.
             Ok(Permit::Copy(_, to)) => unsafe {
                 real!(sendto)(fd, data, size, flags, to.as_ptr(), to.len())

@@ -5,7 +5,7 @@
 
 use crate::gate::{self, Copied};
 use crate::sys::Errno;
-use crate::{errno, memory};
+use crate::{errno, memory, settings};
 use core::ffi::{c_int, c_uint};
 use core::mem::{offset_of, size_of};
 use core::ptr;
@@ -52,7 +52,7 @@ hook! {
         flags: c_int,
     ) -> c_int, absent -1 => {
         let count = count.min(MAX_MESSAGES);
-        if !any_address(messages, count) {
+        if settings::is_guarded() || !any_address(messages, count) {
             // SAFETY: the program's own arguments.
             return unsafe { real!(sendmmsg)(fd, messages, count, flags) };
         }
@@ -78,7 +78,7 @@ hook! {
 
 /// What of a message goes to the kernel.
 enum Decided {
-    /// The program's struct: the socket's family needs no decision.
+    /// The program's struct: the socket's family needs no decision, or the guard decides.
     Unchanged,
     /// A copy of the struct, without an address.
     Message(msghdr),
@@ -87,6 +87,9 @@ enum Decided {
 }
 
 fn decide(fd: c_int, message: *const msghdr, flags: c_int) -> Result<Decided, Errno> {
+    if settings::is_guarded() {
+        return Ok(Decided::Unchanged);
+    }
     match memory::copy_struct(message) {
         Ok(copy) if !has_address(&copy) => Ok(Decided::Message(without_address(copy))),
         Ok(copy) => decide_addressed(Call::SendMsg, fd, &gate::socket(fd)?, copy, flags),

@@ -16,6 +16,10 @@ const ASK: u8 = 1;
 const ASK_WITH_DIR: u8 = 2;
 /// No usable variable: everything that would be asked about is refused.
 const NONE: u8 = 3;
+/// There is a session with a guard, which sees every call by itself.
+const GUARDED: u8 = 4;
+/// The same, and the session has named a directory.
+const GUARDED_WITH_DIR: u8 = 5;
 
 const DIR_WORDS: usize = MAX_DIR.div_ceil(8);
 
@@ -27,19 +31,27 @@ static NONCE: AtomicU32 = AtomicU32::new(0);
 static DIR_LEN: AtomicU8 = AtomicU8::new(0);
 static DIR: [AtomicU64; DIR_WORDS] = [const { AtomicU64::new(0) }; DIR_WORDS];
 
-/// The session this program belongs to; None if the variable is missing, is not of our making,
-/// or asks for a guard that this version does not have.
+/// The session this program belongs to; None if the variable is missing or is not of our making.
 pub(crate) fn session() -> Option<SessionName> {
-    if STATE.load(Ordering::Acquire) == UNREAD {
-        read();
-    }
-    match STATE.load(Ordering::Acquire) {
-        ASK | ASK_WITH_DIR => Some(SessionName {
+    match state() {
+        ASK | ASK_WITH_DIR | GUARDED | GUARDED_WITH_DIR => Some(SessionName {
             pid: PID.load(Ordering::Relaxed),
             nonce: NONCE.load(Ordering::Relaxed),
         }),
         _ => None,
     }
+}
+
+/// Whether the session has a guard: it decides each call in the kernel, so the hook asks nothing.
+pub(crate) fn is_guarded() -> bool {
+    matches!(state(), GUARDED | GUARDED_WITH_DIR)
+}
+
+fn state() -> u8 {
+    if STATE.load(Ordering::Acquire) == UNREAD {
+        read();
+    }
+    STATE.load(Ordering::Acquire)
 }
 
 /// The variable's value, for a program that we start; None where we know no session.
@@ -49,7 +61,7 @@ pub(crate) fn variable_text() -> Option<VariableText> {
     let dir = directory(&mut dir);
     let variable = Variable {
         session,
-        guard: false,
+        guard: is_guarded(),
         dir,
     };
     variable.encode().ok()
@@ -91,7 +103,10 @@ pub(crate) fn image() -> u64 {
 
 /// The directory that the session has named, if it has.
 fn directory(dir: &mut [u8; DIR_WORDS * 8]) -> Option<&[u8]> {
-    if STATE.load(Ordering::Acquire) != ASK_WITH_DIR {
+    if !matches!(
+        STATE.load(Ordering::Acquire),
+        ASK_WITH_DIR | GUARDED_WITH_DIR
+    ) {
         return None;
     }
     for (bytes, word) in dir.chunks_exact_mut(8).zip(&DIR) {
@@ -112,17 +127,22 @@ fn read() {
         return;
     }
     let state = match variable(environment).and_then(|value| Variable::parse(value).ok()) {
-        // The guard is not built yet, so a variable that promises one is not of our making.
-        None | Some(Variable { guard: true, .. }) => NONE,
-        Some(Variable { session, dir, .. }) => {
+        None => NONE,
+        Some(Variable {
+            session,
+            dir,
+            guard,
+        }) => {
             PID.store(session.pid, Ordering::Relaxed);
             NONCE.store(session.nonce, Ordering::Relaxed);
-            match dir {
-                None => ASK,
-                Some(dir) => {
-                    store_dir(dir);
-                    ASK_WITH_DIR
-                }
+            if let Some(dir) = dir {
+                store_dir(dir);
+            }
+            match (guard, dir) {
+                (false, None) => ASK,
+                (false, Some(_)) => ASK_WITH_DIR,
+                (true, None) => GUARDED,
+                (true, Some(_)) => GUARDED_WITH_DIR,
             }
         }
     };

@@ -116,7 +116,6 @@ fn a_variable_that_is_none_refuses_everything() {
         String::new(),
         "garbage".into(),
         name.clone(),
-        format!("{name};guard=on"),
         format!("{name};guard=off;"),
         format!("{name};guard=off;dir=relative"),
         format!("{name};guard=off;{}", "x".repeat(100_000)),
