@@ -14,7 +14,8 @@ pub(crate) fn refusal(notification: &Notification) -> (Refusal, Errno) {
     // Arguments that are ints to the kernel.
     let [first, second, third, ..] = notification.arguments.map(|it| it as u32 as i32);
     match libc::c_long::from(notification.number) {
-        libc::SYS_socket => match (first, third) {
+        libc::SYS_socket => match (first, second & SOCK_TYPE_MASK) {
+            (_, SOCK_PACKET) => (Refusal::Family(libc::AF_PACKET), Errno::EAFNOSUPPORT),
             (libc::AF_INET | libc::AF_INET6, _) => (Refusal::RawHeader, Errno::EPERM),
             (family, _) => (Refusal::Family(family), Errno::EAFNOSUPPORT),
         },
@@ -32,6 +33,9 @@ pub(crate) fn refusal(notification: &Notification) -> (Refusal, Errno) {
 }
 
 const IPV6_HDRINCL: i32 = 36;
+/// The type without SOCK_CLOEXEC and SOCK_NONBLOCK.
+const SOCK_TYPE_MASK: i32 = 0xf;
+const SOCK_PACKET: i32 = 10;
 
 #[cfg(test)]
 mod tests {
@@ -55,6 +59,8 @@ mod tests {
     fn each_has_a_name() {
         let socket = native(libc::SYS_socket, [40, 1, 0, 0, 0, 0]);
         assert_eq!(socket, (Refusal::Family(40), Errno::EAFNOSUPPORT));
+        let packet = native(libc::SYS_socket, [2, 10 | 0o2_000_000, 0x300, 0, 0, 0]);
+        assert_eq!(packet, (Refusal::Family(17), Errno::EAFNOSUPPORT));
         let raw = native(libc::SYS_socket, [2, 3, 255, 0, 0, 0]);
         assert_eq!(raw, (Refusal::RawHeader, Errno::EPERM));
         let route = native(libc::SYS_setsockopt, [3, 0, 4, 1, 8, 0]);

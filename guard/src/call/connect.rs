@@ -148,6 +148,14 @@ impl Connect {
             Purpose::Path(found) => (found.address(), false),
         };
         let socket = context.socket;
+        if probe {
+            // Before it is connected: afterwards another thread could send in between. On a socket
+            // that is not connected shutdown says ENOTCONN, and does what it is for all the same.
+            match sys::stop_sending(socket.as_fd()) {
+                Ok(()) | Err(Errno::ENOTCONN) => {}
+                Err(_) => return Step::Done(Answer::Error(Errno::ECONNREFUSED)),
+            }
+        }
         let can_wait = matches!(socket.kind, Kind::Stream | Kind::SequencedPackets);
         let result = if !can_wait || socket.is_nonblocking() {
             sys::connect(socket.as_fd(), bytes)
@@ -161,9 +169,6 @@ impl Connect {
                 result => result,
             }
         };
-        if probe && result.is_ok() && sys::stop_sending(socket.as_fd()).is_err() {
-            return Step::Done(Answer::Error(Errno::ECONNREFUSED));
-        }
         Step::Done(result.map(|()| 0).into())
     }
 

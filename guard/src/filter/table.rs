@@ -8,6 +8,9 @@ pub(super) const X32_BIT: u32 = 0x4000_0000;
 
 const ENOSYS: Rule = Rule::Refuse(libc::ENOSYS);
 
+/// Packets of the link layer by the obsolete way.
+const SOCK_PACKET: u32 = 10;
+
 /// socket(): families other than those that are decided or that cannot leave the machine, and
 /// raw sockets whose sender writes the IP header, and so the address, into the message.
 const OTHER_SOCKETS: &[&[Condition]] = &[
@@ -22,6 +25,12 @@ const OTHER_SOCKETS: &[&[Condition]] = &[
         IsNot(0, libc::AF_NETLINK as u32),
         Masked(1, 0xf, libc::SOCK_RAW as u32),
         Is(2, libc::IPPROTO_RAW as u32),
+    ],
+    // Of whatever family it is asked for, the kernel makes a packet socket of it (packet(7)).
+    &[
+        IsNot(0, libc::AF_UNIX as u32),
+        IsNot(0, libc::AF_NETLINK as u32),
+        Masked(1, 0xf, SOCK_PACKET),
     ],
 ];
 

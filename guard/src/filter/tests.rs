@@ -138,6 +138,12 @@ fn sockets_are_an_allow_list() {
         assert_eq!(socket(family, kind, libc::IPPROTO_RAW), Action::Notify);
         assert_eq!(socket(family, kind, libc::IPPROTO_ICMP), Action::Allow);
     }
+    // SOCK_PACKET, which the kernel makes a packet socket of.
+    assert_eq!(socket(libc::AF_INET, 10, 0x300), Action::Notify);
+    assert_eq!(
+        socket(libc::AF_INET6, 10 | libc::SOCK_CLOEXEC, 0),
+        Action::Notify
+    );
     assert_eq!(
         socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::IPPROTO_RAW),
         Action::Allow

@@ -21,6 +21,7 @@ fn ways_around_are_closed() {
         "clone3: ENOSYS",
         "clone files: EPERM",
         "packet: EAFNOSUPPORT",
+        "packet of another family: EAFNOSUPPORT",
         "vsock: EAFNOSUPPORT",
         "smc: EAFNOSUPPORT",
         "bluetooth: EAFNOSUPPORT",

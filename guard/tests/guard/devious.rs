@@ -37,6 +37,15 @@ fn a_message_whose_address_is_rewritten_meanwhile() {
 }
 
 #[test]
+fn a_probe_that_a_second_thread_sends_on_meanwhile() {
+    let udp = Udp::start();
+    let decider = Decider::new(|_| Some(Verdict::Probe));
+    let said = text(&run(&mut devious("probe", 20_000, 1, udp.port), &decider));
+    assert_eq!(said, "20000");
+    assert_eq!(udp.count(), 0);
+}
+
+#[test]
 fn a_unix_socket_that_becomes_one_of_ip_meanwhile() {
     let (good, bad) = (Udp::start(), Udp::start());
     let decider = Decider::deny(bad.port);
