@@ -140,11 +140,18 @@ impl Asking {
         let Some(current) = &mut self.current else {
             return Ok(Vec::new());
         };
-        if current.armed_at <= now {
+        let is_armed = current.armed_at <= now;
+        if keys.contains(&keys::Key::Report) {
+            // The rest of it may still come, and look like a key. However long that goes on: a
+            // program that keeps the terminal talking is not answered for.
+            current.armed_at = current.armed_at.max(now + QUIET);
+        }
+        if is_armed {
             return Ok(keys);
         }
         // Still typing at what was there before; but never for so long that nobody can answer.
-        current.armed_at = (now + QUIET).min(current.shown_at + QUIET_AT_MOST);
+        let later = (now + QUIET).min(current.shown_at + QUIET_AT_MOST);
+        current.armed_at = current.armed_at.max(later);
         self.dropped_input = true;
         // Ctrl-C and its like are never meant for something else.
         Ok(keys

@@ -112,7 +112,7 @@ impl Choice {
             Key::Interrupt => Act::Signal(libc::SIGINT),
             Key::Quit => Act::Signal(libc::SIGQUIT),
             Key::Suspend => Act::Suspend,
-            Key::Other => self.complain("y allows, n denies, ? shows the keys"),
+            Key::Other | Key::Report => self.complain("y allows, n denies, ? shows the keys"),
         }
     }
 

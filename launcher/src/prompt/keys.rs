@@ -19,8 +19,11 @@ pub(crate) enum Key {
     Suspend,
     /// Ctrl-D.
     EndOfFile,
-    /// Enter, space, function keys, mouse, letters that are not ASCII: decides nothing.
+    /// Enter, space, letters that are not ASCII: decides nothing.
     Other,
+    /// An escape sequence that is none of the above: a function key, the mouse, or the terminal's
+    /// answer to something that a program has asked it, which may have letters in it.
+    Report,
 }
 
 /// How many printable bytes in one read are typing; more is a paste, which decides nothing.
@@ -46,6 +49,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<Key> {
         keys.push(key);
         rest = rest.get(length..).unwrap_or_default();
     }
+    if keys.contains(&Key::Report) {
+        // A program in the background can have the terminal write its own title, or where the
+        // mouse was pressed: no key beside such a thing is sure to be a person's.
+        keys.retain(|key| !matches!(key, Key::Char(_)));
+    }
     let printable = |key: &&Key| matches!(key, Key::Char(_));
     if keys.iter().filter(printable).count() > TYPED {
         keys.retain(|key| !matches!(key, Key::Char(_)));
@@ -67,15 +75,15 @@ fn sequence(after: &[u8]) -> (Key, usize) {
             let key = match (end, rest.get(end)) {
                 (0, Some(b'C')) => Key::Right,
                 (0, Some(b'D')) => Key::Left,
-                _ => Key::Other,
+                _ => Key::Report,
             };
             (key, end.saturating_add(3).min(after.len() + 1))
         }
         [b'O', b'C', ..] => (Key::Right, 3),
         [b'O', b'D', ..] => (Key::Left, 3),
-        [b'O', _, ..] => (Key::Other, 3),
-        // Alt and a key.
-        [_, ..] => (Key::Other, 2),
+        [b'O', _, ..] => (Key::Report, 3),
+        // Alt and a key, or a string's begin or end.
+        [_, ..] => (Key::Report, 2),
     }
 }
 
@@ -100,12 +108,11 @@ mod tests {
 
     #[test]
     fn keys_that_decide_nothing() {
+        for bytes in [&b"\r"[..], b"\n", b" ", b"\t", b"\x7f", b"\x00", b"\xff"] {
+            assert_eq!(decode(bytes), [Key::Other], "{bytes:?}");
+        }
         for bytes in [
-            &b"\r"[..],
-            b"\n",
-            b" ",
-            b"\t",
-            b"\x1b[A",
+            &b"\x1b[A"[..],
             b"\x1b[1;5C",
             b"\x1b[15~",
             b"\x1b[200~",
@@ -113,13 +120,31 @@ mod tests {
             b"\x1b[1",
             b"\x1bOP",
             b"\x1by",
-            b"\x7f",
-            b"\x00",
-            b"\xff",
         ] {
-            assert_eq!(decode(bytes), [Key::Other], "{bytes:?}");
+            assert_eq!(decode(bytes), [Key::Report], "{bytes:?}");
         }
         assert_eq!(decode(b""), []);
+    }
+
+    /// What terminals write by themselves: a title (CSI 21 t), a mouse press in column 89
+    /// (CSI M), a colour (OSC 4), the state of a setting (DECRQSS).
+    #[test]
+    fn a_terminals_own_words_decide_nothing() {
+        for bytes in [
+            &b"\x1b]ly\x1b\\"[..],
+            b"\x1b[M y!",
+            b"\x1b]4;1;rgb:dddd/dddd/dddd\x07",
+            b"\x1bP1$r0m\x1b\\",
+            b"y\x1b\\",
+            b"y\x1b[0n",
+        ] {
+            let keys = decode(bytes);
+            assert!(
+                !keys.iter().any(|key| matches!(key, Key::Char(_))),
+                "{bytes:?}"
+            );
+            assert!(keys.contains(&Key::Report), "{bytes:?}");
+        }
     }
 
     #[test]
