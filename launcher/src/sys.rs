@@ -97,11 +97,13 @@ fn set_disposition(signal: i32, action: libc::sighandler_t) -> Result<(), Errno>
     Ok(())
 }
 
-/// Forks. Only for a process that has no second thread: the child may then do whatever it likes.
+/// Forks. Only for a process that has no second thread, or where the other one only waits for
+/// this one to end (`hallpass_guard::install`): the child may then do whatever it likes.
 pub(crate) fn fork() -> Result<ForkResult, Errno> {
-    debug_assert_eq!(threads(), 1, "fork after a thread was started");
-    // SAFETY: the front and the session fork before they start any thread, so no lock can be
-    // held by a thread that does not exist in the child.
+    debug_assert!(threads() <= 2, "fork after a thread was started");
+    // SAFETY: the front and the session fork before they start any thread but the one that starts
+    // CMD, for which the first one waits, so no lock can be held by a thread that does not exist
+    // in the child.
     unsafe { nix::unistd::fork() }
 }
 

@@ -10,13 +10,12 @@ mod tests;
 
 use crate::core::{Asked, Core};
 use crate::event::Kind;
-use crate::flow::{Flow, Name};
-use crate::identity::{Identifier, Identity, is_alive};
-use crate::names::NameTable;
+use crate::identity::{Identity, is_alive};
+use crate::targets::{Targets, socket_address};
 use crate::verdict::{Fallback, Source, Verdict};
 use caller::{Caller, Progress};
-use convert::{canonical, canonical_name, protocol};
-use hallpass_wire::{Ask, NameReport, Refused, Reply, Request};
+use convert::protocol;
+use hallpass_wire::{Ask, Refused, Reply, Request};
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -54,8 +53,7 @@ pub struct AskServer {
     accept_again: bool,
     callers: HashMap<Token, Caller>,
     next_token: usize,
-    identifier: Identifier,
-    names: NameTable,
+    targets: Targets,
     late: Receiver<Late>,
     late_sender: Sender<Late>,
     next_keep_alive: Instant,
@@ -103,8 +101,7 @@ impl AskServer {
             listeners: registered,
             accept_again: true,
             callers: HashMap::new(),
-            identifier: Identifier::new(session_pid),
-            names: NameTable::default(),
+            targets: Targets::new(session_pid),
             late,
             late_sender,
             next_keep_alive: Instant::now() + KEEP_ALIVE,
@@ -215,7 +212,7 @@ impl AskServer {
             Progress::Waiting => {}
             Progress::Request(Ok(request)) => {
                 let (image, uid) = (caller.image(), caller.uid);
-                match self.identifier.identify_image(pid, image, uid) {
+                match self.targets.identify_stamped(pid, image, uid) {
                     Some(identity) => self.serve(token, pid, &identity, &request),
                     None => self.refuse(token, pid, Fallback::NotOurs),
                 }
@@ -231,7 +228,9 @@ impl AskServer {
         match request {
             Request::Ask(ask) => self.ask(token, pid, identity, ask),
             Request::Names(report) => {
-                self.note(pid, report);
+                if self.targets.note(pid, report) {
+                    self.core.name_learned();
+                }
                 self.say(token, Reply::Noted);
             }
             Request::Refused(refused) => {
@@ -243,17 +242,8 @@ impl AskServer {
     }
 
     fn ask(&mut self, token: Token, pid: u32, identity: &Identity, ask: &Ask) {
-        let (address, scope_id) = canonical(ask.address);
-        let names = self.names.names(&identity.lineage, address);
-        let flow = Flow {
-            pid,
-            app: Arc::clone(&identity.app),
-            protocol: protocol(ask.protocol),
-            address,
-            scope_id,
-            port: ask.port,
-            names: names.into_iter().map(Name::claimed).collect(),
-        };
+        let to = socket_address(ask.address, ask.port);
+        let flow = self.targets.flow(pid, identity, protocol(ask.protocol), to);
         let (sender, waker) = (self.late_sender.clone(), Arc::clone(&self.stopper.waker));
         let asked = self.core.ask(flow, move |verdict, source| {
             let reply = verdict_reply(verdict, source);
@@ -278,18 +268,6 @@ impl AskServer {
                     caller.held = Some(id);
                 }
                 self.say(token, Reply::Held);
-            }
-        }
-    }
-
-    fn note(&mut self, pid: u32, report: &NameReport) {
-        if let Some(name) = canonical_name(report.name()) {
-            let addresses = report
-                .addresses()
-                .iter()
-                .map(|address| canonical(*address).0);
-            if self.names.record(pid, &name, addresses) {
-                self.core.name_learned();
             }
         }
     }

@@ -169,6 +169,11 @@ impl Core {
         self.publish(&mut state, kind);
     }
 
+    /// Counts a refusal that is like one recorded a moment ago.
+    pub fn count_refusal(&self) {
+        self.lock().engine.count(Verdict::Deny, 1);
+    }
+
     /// The caller of a held call is gone; it may come back at once if it still lives.
     pub fn withdraw(&self, ask: AskId, may_return: bool) {
         let mut state = self.lock();

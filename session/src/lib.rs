@@ -25,4 +25,5 @@ pub mod render;
 pub mod rules_file;
 pub mod runtime_dir;
 mod sys;
+pub mod targets;
 pub mod verdict;

@@ -78,6 +78,12 @@ pub enum Fallback {
     SessionEnding,
     /// `--timeout` ended the run.
     RunTimeout,
+    /// The guard keeps this way out closed for everybody.
+    Closed,
+    /// The guard cannot look into the process, or act in its place.
+    NotVisible,
+    /// No descriptor or thread was left to act with.
+    OutOfResources,
 }
 
 impl Fallback {
@@ -94,6 +100,9 @@ impl Fallback {
             Self::UnknownFamily => "this socket family cannot be decided",
             Self::SessionEnding => "the session is ending",
             Self::RunTimeout => "--timeout ended the run",
+            Self::Closed => "the guard keeps this way closed",
+            Self::NotVisible => "the guard cannot act in this process's place",
+            Self::OutOfResources => "the session has no descriptor or thread left",
         }
     }
 }

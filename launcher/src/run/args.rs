@@ -21,6 +21,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, value_name = "WHERE", default_value = "auto")]
     pub(crate) prompt: Prompt,
 
+    /// How calls are caught. The guard is the kernel's own (seccomp): no program gets around it,
+    /// static ones and raw system calls included. Without it the preloaded library decides alone.
+    #[arg(long, value_enum, value_name = "ON|OFF", default_value = "off")]
+    pub(crate) guard: Guard,
+
     /// Refuse a connection that nobody has answered for after this time (30s, 5m, 2h).
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     pub(crate) ask_timeout: Option<Duration>,
@@ -93,6 +98,15 @@ pub(crate) enum Default {
     Allow,
     /// Refuse it.
     Deny,
+}
+
+/// Whether the kernel's guard is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Guard {
+    /// The guard decides.
+    On,
+    /// The library decides.
+    Off,
 }
 
 /// Who is asked.

@@ -1,8 +1,12 @@
-//! What the hook cannot see: of CMD before it starts, of its children while they run ([`watch`]).
-//! Without a dynamic linker nothing is loaded into a program.
+//! What is not covered: of CMD before it starts, of its children while they run ([`watch`]).
+//!
+//! Without the guard that is what the hook is not in: without a dynamic linker nothing is loaded
+//! into a program. With it every call is seen, but where the kernel grants the guard only with
+//! no_new_privs, programs run without the privileges that their files give them.
 
 pub(super) mod watch;
 
+use hallpass_guard::Granted;
 use hallpass_session::escape::escape_bytes;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,6 +21,56 @@ const HEAD: u64 = 64 * 1024;
 const PT_INTERP: u32 = 3;
 /// Characters of the program's name that are shown.
 const SHOWN: usize = 200;
+
+/// What there is to look for while the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Programs that the hook is not in.
+    Hook,
+    /// Programs whose files' privileges do not count.
+    Privileges,
+}
+
+impl Missing {
+    /// Under a guard as it was granted; without one. None: nothing.
+    pub(super) fn of(guard: Option<&Granted>) -> Option<Self> {
+        match guard {
+            None => Some(Self::Hook),
+            Some(granted) => granted.no_new_privs.then_some(Self::Privileges),
+        }
+    }
+}
+
+/// Whether CMD would run under the guard without the privileges that it is there for.
+///
+/// # Errors
+/// It would; what to do instead.
+pub(super) fn check_privileges(program: &OsStr, search: Option<&OsStr>) -> Result<(), String> {
+    let Some(path) = find(program, search) else {
+        return Ok(());
+    };
+    if !has_privileges(&path) || may_guard_privileges() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} {PRIVILEGED}: under the guard the kernel would run it without its privileges; start \
+         hallpass as root, or with --guard=off, where its connections are NOT decided",
+        escape_bytes(program.as_bytes(), SHOWN)
+    ))
+}
+
+/// CAP_SYS_ADMIN: the kernel then installs a filter without no_new_privs (seccomp(2)).
+fn may_guard_privileges() -> bool {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+    set.is_some_and(|set| set & (1 << CAP_SYS_ADMIN) != 0)
+}
+
+const PRIVILEGED: &str = "is a set-user-id or set-group-id program, or one with file capabilities";
 
 /// A line for a person where CMD's own connections would go unseen, and the file it is about.
 pub(super) fn warning(program: &OsStr, search: Option<&OsStr>) -> Option<(String, PathBuf)> {
@@ -38,23 +92,35 @@ enum Reason {
     Privileged,
     OtherRoot,
     NotLoaded,
+    /// Under the guard: its file gives it rights that it does not get.
+    Unprivileged,
 }
 
 impl Reason {
     /// The line for a person.
     fn line(self, program: &OsStr) -> String {
         let name = escape_bytes(program.as_bytes(), SHOWN);
-        let why = match self {
-            Self::Static => "is statically linked",
-            Self::Go => "is a Go program, which connects by itself",
-            Self::Privileged => {
-                "is a set-user-id or set-group-id program, or one with file capabilities, into \
-                 which nothing is loaded"
-            }
-            Self::OtherRoot => "was started in another root directory, where the hook is not",
-            Self::NotLoaded => "was started without the hook",
+        let unseen = |why: &str| {
+            format!(
+                "{name} {why}: hallpass cannot see its connections, so they are NOT decided; \
+                 --guard=on decides them"
+            )
         };
-        format!("{name} {why}: hallpass cannot see its connections, so they are NOT decided")
+        match self {
+            Self::Static => unseen("is statically linked"),
+            Self::Go => unseen("is a Go program, which connects by itself"),
+            Self::Privileged => format!(
+                "{name} {PRIVILEGED}, into which nothing is loaded: hallpass cannot see its \
+                 connections, so they are NOT decided"
+            ),
+            Self::OtherRoot => {
+                unseen("was started in another root directory, where the hook is not")
+            }
+            Self::NotLoaded => unseen("was started without the hook"),
+            Self::Unprivileged => format!(
+                "{name} {PRIVILEGED}: under the guard it runs without its privileges, and may fail"
+            ),
+        }
     }
 }
 
@@ -87,7 +153,15 @@ fn has_privileges(path: &Path) -> bool {
         let mode = meta.permissions().mode();
         (mode & 0o4000 != 0 && meta.uid() != nix::unistd::geteuid().as_raw())
             || (mode & 0o2010 == 0o2010 && meta.gid() != nix::unistd::getegid().as_raw())
+            // Root has them anyway.
+            || (!nix::unistd::geteuid().is_root() && has_file_capabilities(path))
     })
+}
+
+/// The attribute that capabilities(7) keeps them in.
+fn has_file_capabilities(path: &Path) -> bool {
+    let mut value = [0_u8; 64];
+    rustix::fs::getxattr(path, c"security.capability", &mut value).is_ok_and(|length| length > 0)
 }
 
 fn read_head(path: &Path) -> Option<Vec<u8>> {

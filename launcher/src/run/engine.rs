@@ -5,8 +5,10 @@
 
 use super::command::Command;
 use super::coverage;
+use super::guard::Decider;
 use super::link::End;
 use super::problem::in_one_line;
+use hallpass_guard::{Granted, Listener, Supervisor};
 use hallpass_policy::Policy;
 use hallpass_session::ask_server::{AskServer, Stopper};
 use hallpass_session::control::Controlled;
@@ -50,6 +52,8 @@ pub(super) struct Plan {
     pub(super) ask_timeout: Option<Duration>,
     /// Whether the front will ask on the terminal.
     pub(super) front_asks: bool,
+    /// Whether the guard decides, and not the hook.
+    pub(super) guard: bool,
     /// The hook's file.
     pub(super) hook: PathBuf,
     /// What CMD cannot be covered in, in words.
@@ -62,6 +66,7 @@ pub(super) struct Plan {
 pub(super) struct Bound {
     plan: Plan,
     dir: RuntimeDir,
+    /// None under a guard: nobody asks there.
     asks: Vec<UnixListener>,
     control: ControlServer,
 }
@@ -71,7 +76,7 @@ pub(super) struct Engine {
     name: String,
     path: PathBuf,
     core: Core,
-    asks: Stopper,
+    asks: Option<Stopper>,
     ends: Option<Ends>,
 }
 
@@ -87,24 +92,36 @@ impl Plan {
     pub(super) fn bind(self) -> Result<Bound, String> {
         let bases = runtime_dir::bases(&paths::environment);
         let dir = RuntimeDir::create(&bases).map_err(|problem| problem.to_string())?;
-        let cannot = |what: &Path| {
-            let place = hallpass_session::problem::show_path(what);
-            move |error: io::Error| format!("{place}: cannot bind the socket: {error}")
+        let asks = if self.guard {
+            Vec::new()
+        } else {
+            bind_asks(&dir)?
         };
-        let abstract_name = format!("hallpass/{}/ask", dir.name());
-        let by_name = SocketAddr::from_abstract_name(&abstract_name)
-            .and_then(|address| UnixListener::bind_addr(&address))
-            .map_err(|error| format!("cannot bind the socket @{abstract_name}: {error}"))?;
-        let by_path = UnixListener::bind(dir.ask_socket()).map_err(cannot(&dir.ask_socket()))?;
         let control = ControlServer::bind(&dir.control_socket(), dir.name().pid)
-            .map_err(cannot(&dir.control_socket()))?;
+            .map_err(cannot_bind(&dir.control_socket()))?;
         Ok(Bound {
             plan: self,
             dir,
-            asks: vec![by_name, by_path],
+            asks,
             control,
         })
     }
+}
+
+/// The sockets that hooks ask at: by a name that is still there after chroot, and by a path that
+/// is still there in another network namespace.
+fn bind_asks(dir: &RuntimeDir) -> Result<Vec<UnixListener>, String> {
+    let abstract_name = format!("hallpass/{}/ask", dir.name());
+    let by_name = SocketAddr::from_abstract_name(&abstract_name)
+        .and_then(|address| UnixListener::bind_addr(&address))
+        .map_err(|error| format!("cannot bind the socket @{abstract_name}: {error}"))?;
+    let by_path = UnixListener::bind(dir.ask_socket()).map_err(cannot_bind(&dir.ask_socket()))?;
+    Ok(vec![by_name, by_path])
+}
+
+fn cannot_bind(what: &Path) -> impl FnOnce(io::Error) -> String {
+    let place = hallpass_session::problem::show_path(what);
+    move |error| format!("{place}: cannot bind the socket: {error}")
 }
 
 impl Bound {
@@ -118,7 +135,7 @@ impl Bound {
         command.set(PRELOAD, preload);
         let variable = Variable {
             session: self.dir.name(),
-            guard: false,
+            guard: self.plan.guard,
             dir: Some(self.dir.path().as_os_str().as_bytes()),
         };
         let text = variable
@@ -128,16 +145,23 @@ impl Bound {
         Ok(())
     }
 
-    /// Starts to decide. From here on there are threads.
-    pub(super) fn serve(self, argv: &[OsString]) -> Result<Engine, String> {
+    /// Starts to decide, for the hooks or for the guard's listener. From here on there are threads.
+    pub(super) fn serve(
+        self,
+        argv: &[OsString],
+        guard: Option<(Listener, Granted)>,
+    ) -> Result<Engine, String> {
         let name = self.dir.name().to_string();
         let environment = environment::read();
         // The log is needed to make the engine, which the log's complaint is recorded by.
         let late_core: Arc<OnceLock<Core>> = Arc::default();
         let (sinks, log) = start_log(&name, &late_core);
         // This thread, the session's first, lives as long as the session. A run without the page
-        // is slower, not weaker.
-        let page = SharedPage::create(self.dir.path()).ok();
+        // is slower, not weaker. Hooks keep no verdicts where a guard decides.
+        let page = match guard {
+            None => SharedPage::create(self.dir.path()).ok(),
+            Some(_) => None,
+        };
         let core = Core::new(Config {
             session: name.clone(),
             command: argv
@@ -162,15 +186,31 @@ impl Bound {
         if let Err(text) = core.rules_changed() {
             core.record(Kind::Coverage { text });
         }
-        let (watched, hook, named) = (core.clone(), self.plan.hook, self.plan.named);
-        thread("coverage", move || {
-            coverage::watch::run(&hook, named, |text| watched.record(Kind::Coverage { text }))
-        })?;
-        let server = AskServer::new(core.clone(), self.dir.name().pid, self.asks)
-            .map_err(|error| format!("cannot serve the ask socket: {error}"))?;
-        let asks = server.stopper();
-        // A session whose ask server has failed refuses everything: the hook sees no answer.
-        thread("asks", move || drop(server.run()))?;
+        if let Some(missing) = coverage::Missing::of(guard.as_ref().map(|(_, granted)| granted)) {
+            let (watched, hook, named) = (core.clone(), self.plan.hook, self.plan.named);
+            thread("coverage", move || {
+                let report = |text| watched.record(Kind::Coverage { text });
+                coverage::watch::run(missing, &hook, named, report);
+            })?;
+        }
+        let pid = self.dir.name().pid;
+        let asks = match guard {
+            Some((listener, _)) => {
+                let decider = Decider::new(core.clone(), pid, self.dir.path());
+                Supervisor::start(listener, Arc::new(decider))
+                    .map_err(|error| format!("cannot start the guard: {error}"))?;
+                None
+            }
+            None => {
+                let server = AskServer::new(core.clone(), pid, self.asks)
+                    .map_err(|error| format!("cannot serve the ask socket: {error}"))?;
+                let stopper = server.stopper();
+                // A session whose ask server has failed refuses everything: the hook sees no
+                // answer.
+                thread("asks", move || drop(server.run()))?;
+                Some(stopper)
+            }
+        };
         let clock = core.clone();
         thread("clock", move || clock.run_clock())?;
         let fresh = core.clone();
@@ -255,7 +295,9 @@ impl Engine {
             return;
         };
         self.core.shut_down(Fallback::SessionEnding);
-        self.asks.stop();
+        if let Some(asks) = &self.asks {
+            asks.stop();
+        }
         // First, so that a command that looks for sessions does not find one that is over.
         drop(ends.dir);
         ends.control.finish(LAST_WORDS);

@@ -32,6 +32,8 @@ pub(super) struct Follow {
     pub(super) session: Pid,
     /// Stay until the last process of the program has ended.
     pub(super) wait: bool,
+    /// Whether the guard decides.
+    pub(super) guard: bool,
     /// `--fail-on-block`.
     pub(super) fail_on_block: Option<u8>,
     /// Who prints decisions and asks; connected once the session is ready.
@@ -284,9 +286,12 @@ impl Front {
         self.reap_session();
         self.follow.client.close(&self.follow.link, false);
         if self.failed.is_none() {
-            say(
-                "the session was killed; CMD goes on, and each of its connections that is not decided yet is refused",
-            );
+            // Without the guard the hook makes calls on its own that it has been allowed.
+            say(if self.follow.guard {
+                "the session was killed; CMD goes on, and each of its connections fails (ENOSYS)"
+            } else {
+                "the session was killed; CMD goes on, and each of its connections that is not decided yet is refused"
+            });
         }
         if let Some(dir) = &self.dir {
             // Its lock is free, so the next hallpass command would do it otherwise.

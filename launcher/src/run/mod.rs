@@ -26,6 +26,7 @@ mod descriptors;
 mod engine;
 mod forward;
 mod front;
+mod guard;
 mod hook_file;
 mod link;
 pub(crate) mod policy;
@@ -63,11 +64,18 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         .command
         .first()
         .map_or(OsStr::new(""), OsString::as_os_str);
-    let (coverage, named): (Vec<String>, _) =
-        match coverage::warning(program, command.variable("PATH")) {
-            Some((line, file)) => (vec![line], Some(file)),
-            None => (Vec::new(), None),
-        };
+    let search = command.variable("PATH");
+    let is_guarded = args.guard == args::Guard::On;
+    let warning = if is_guarded {
+        coverage::check_privileges(program, search)?;
+        None
+    } else {
+        coverage::warning(program, search)
+    };
+    let (coverage, named): (Vec<String>, _) = match warning {
+        Some((line, file)) => (vec![line], Some(file)),
+        None => (Vec::new(), None),
+    };
     for line in &coverage {
         say(line);
     }
@@ -76,6 +84,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         saved,
         ask_timeout: args.ask_timeout,
         front_asks: places.terminal || places.window.is_some(),
+        guard: is_guarded,
         hook: hook_file::place()?,
         coverage,
         named,
@@ -101,6 +110,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 command,
                 timeout: args.timeout,
                 wait: args.waits_for_all(),
+                guard: is_guarded,
             };
             session::main(&start, plan);
             Ok(Exit::Success.into())
@@ -113,6 +123,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 link: front_link,
                 session: child,
                 wait: args.waits_for_all(),
+                guard: is_guarded,
                 fail_on_block: args.status_if_blocked(),
                 client: client::Client::new(args.verbose, places),
             }))

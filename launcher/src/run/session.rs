@@ -11,6 +11,7 @@ use super::{signals, terminal};
 use crate::exit::Exit;
 use crate::procs::{Process, Table};
 use crate::sys;
+use hallpass_guard::{Granted, Listener};
 use hallpass_session::verdict::Fallback;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -43,6 +44,8 @@ pub(super) struct Start {
     pub(super) timeout: Option<Duration>,
     /// Whether the front stays until the last process has ended.
     pub(super) wait: bool,
+    /// Whether CMD is started under the guard.
+    pub(super) guard: bool,
 }
 
 /// Runs the session to its end; the front has everything that there is to say.
@@ -77,6 +80,23 @@ enum Front {
     Gone,
 }
 
+/// Forks CMD, under the guard's filter where there is to be one.
+fn start_command(
+    command: &Command,
+    group: Pid,
+    start: &Start,
+) -> Result<(Option<(Listener, Granted)>, Started), String> {
+    if !start.guard {
+        let started = command.start(group, &start.mask);
+        let started = started.map_err(|error| format!("cannot start a process: {error}"))?;
+        return Ok((None, started));
+    }
+    let installed = hallpass_guard::install(|| command.start(group, &start.mask));
+    let (listener, granted, started) =
+        installed.map_err(|error| super::guard::cannot_install(&error))?;
+    Ok((Some((listener, granted)), started))
+}
+
 struct Session<'a> {
     start: &'a Start,
     engine: Engine,
@@ -109,14 +129,12 @@ impl<'a> Session<'a> {
         let bound = plan.bind()?;
         let mut command = start.command.clone();
         bound.prepare(&mut command)?;
-        let started = command
-            .start(group, &start.mask)
-            .map_err(|error| format!("cannot start a process: {error}"))?;
+        let (guard, started) = start_command(&command, group, start)?;
         descriptors::let_go(&start.inherited, Keep::Nothing)
             .map_err(|error| format!("cannot open /dev/null: {error}"))?;
         std::env::set_current_dir("/").map_err(|error| format!("cannot enter /: {error}"))?;
         let signals = signals::descriptor().map_err(step("cannot read signals"))?;
-        let engine = bound.serve(&start.command.argv)?;
+        let engine = bound.serve(&start.command.argv, guard)?;
         let ready = ToFront::Ready {
             session: engine.name().to_string(),
             dir: engine.dir().to_path_buf(),

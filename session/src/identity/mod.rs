@@ -1,11 +1,13 @@
 //! Who a process is: executable, script, command line, parents, user. Read from /proc.
 
+mod image;
 mod procfs;
 mod script;
 
 use crate::escape::{WHOLE_PATH, escape_bytes};
 use crate::flow::App;
 use hallpass_policy::{Parent, Subject};
+use image::Image;
 use nix::unistd::{Uid, User};
 use std::collections::HashMap;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,6 +22,8 @@ const MAX_ARGUMENTS: usize = 256;
 const MAX_ARGUMENT: usize = 1024;
 /// How many processes are remembered.
 const MAX_REMEMBERED: usize = 4096;
+/// How many processes are watched for an exec; each takes two descriptors.
+const MAX_WATCHED: usize = 256;
 /// A parent may die between two reads, and its child then has another parent: look again.
 const TRIES: usize = 3;
 
@@ -36,6 +40,7 @@ pub struct Identity {
 pub struct Identifier {
     session: u32,
     known: HashMap<u32, Known>,
+    watched: HashMap<u32, (Image, Identity)>,
     seen: HashMap<u32, Seen>,
     users: HashMap<u32, Option<String>>,
 }
@@ -71,6 +76,7 @@ impl Identifier {
         Self {
             session,
             known: HashMap::new(),
+            watched: HashMap::new(),
             seen: HashMap::new(),
             users: HashMap::new(),
         }
@@ -95,6 +101,30 @@ impl Identifier {
             identity: identity.clone(),
         };
         self.known.insert(pid, known);
+        Some(identity)
+    }
+
+    /// [`Self::identify`], without another look at a process that still is the program that it
+    /// was, whether or not anything in it says so.
+    pub fn identify_running(&mut self, pid: u32) -> Option<Identity> {
+        if let Some((image, identity)) = self.watched.get(&pid) {
+            if image.is_there() {
+                return Some(identity.clone());
+            }
+            self.watched.remove(&pid);
+        }
+        let image = Image::open(pid);
+        let identity = self.identify(pid)?;
+        // Another program by now: what was read is of the one or the other, but of none for long.
+        if let Some(image) = image.filter(Image::is_there) {
+            if self.watched.len() >= MAX_WATCHED {
+                self.watched.retain(|_, (image, _)| image.is_there());
+                if self.watched.len() >= MAX_WATCHED {
+                    self.watched.clear();
+                }
+            }
+            self.watched.insert(pid, (image, identity.clone()));
+        }
         Some(identity)
     }
 
@@ -326,6 +356,28 @@ mod tests {
         for (image, uid) in [(8, 0), (7, 1), (0, 0)] {
             assert!(ours.identify_image(pid, image, uid).is_none());
         }
+    }
+
+    #[test]
+    fn a_running_program_is_looked_at_once_until_it_is_another() {
+        let mut child = Command::new("sh")
+            .args(["-c", "read x; exec sleep 30"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut ours = Identifier::new(std::process::id());
+        let mut app = || ours.identify_running(child.id()).unwrap().app;
+        let first = app();
+        assert!(std::sync::Arc::ptr_eq(&first, &app()));
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while ours.identify_running(child.id()).unwrap().app.subject.name != "sleep" {
+            assert!(std::time::Instant::now() < deadline);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let pid = child.id();
+        stop(child);
+        assert!(ours.identify_running(pid).is_none());
     }
 
     #[test]

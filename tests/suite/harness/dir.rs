@@ -68,9 +68,16 @@ impl Dir {
         self.bare(&command)
     }
 
-    /// `hallpass run FLAGS -- COMMAND`.
+    /// `hallpass run FLAGS -- COMMAND`, with or without the guard as `HALLPASS_TEST_GUARD` says
+    /// (`on`, `off`) where FLAGS do not.
     pub(crate) fn run(&self, flags: &[&str], command: &[&str]) -> TestCommand {
+        let guard = std::env::var("HALLPASS_TEST_GUARD").map(|value| format!("--guard={value}"));
         let mut args = vec!["run"];
+        if let Ok(guard) = &guard
+            && !flags.iter().any(|flag| flag.starts_with("--guard"))
+        {
+            args.push(guard);
+        }
         args.extend(flags);
         args.push("--");
         args.extend(command);

@@ -1,9 +1,10 @@
-//! Looks at the running targets now and then, and names those that the hook is not in, once each.
+//! Looks at the running targets now and then, and names those that the hook is not in, once each;
+//! under the guard those that run without the privileges of their files.
 //!
 //! It looks at facts: is the hook mapped into this process? A program that comes and goes between
 //! two looks is not named. That is the price of costing other programs nothing.
 
-use super::{Reason, unreached};
+use super::{Missing, Reason, has_privileges, unreached};
 use nix::unistd::Uid;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -27,8 +28,8 @@ type Image = (u64, u64);
 
 /// Looks, for as long as the session lives. `named` is the program that was named before it
 /// started.
-pub(crate) fn run(hook: &Path, named: Option<PathBuf>, report: impl Fn(String)) {
-    let mut watch = Watch::new(hook, named);
+pub(crate) fn run(missing: Missing, hook: &Path, named: Option<PathBuf>, report: impl Fn(String)) {
+    let mut watch = Watch::new(missing, hook, named);
     let mut pause = BUSY;
     loop {
         std::thread::sleep(pause);
@@ -38,6 +39,7 @@ pub(crate) fn run(hook: &Path, named: Option<PathBuf>, report: impl Fn(String)) 
 }
 
 struct Watch {
+    missing: Missing,
     session: u32,
     /// Our own program: the child that is about to become CMD still is it.
     own: Option<Image>,
@@ -57,8 +59,9 @@ struct Seen {
 }
 
 impl Watch {
-    fn new(hook: &Path, named: Option<PathBuf>) -> Self {
+    fn new(missing: Missing, hook: &Path, named: Option<PathBuf>) -> Self {
         Self {
+            missing,
             session: std::process::id(),
             own: image(Path::new("/proc/self/exe")),
             hook: hook.file_name().unwrap_or_default().as_bytes().to_vec(),
@@ -108,11 +111,16 @@ impl Watch {
             return false;
         };
         let file = process.join("exe");
-        let reason = *self.files.entry(image).or_insert_with(|| unreached(&file));
+        let missing = self.missing;
+        let look = || match missing {
+            Missing::Hook => unreached(&file),
+            Missing::Privileges => has_privileges(&file).then_some(Reason::Unprivileged),
+        };
+        let reason = *self.files.entry(image).or_insert_with(look);
         if let Some(reason) = reason {
             self.name(process, reason, report);
         }
-        reason.is_some()
+        reason.is_some() || missing == Missing::Privileges
     }
 
     fn judge(&mut self, process: &Path, image: Option<Image>, report: &impl Fn(String)) {
@@ -219,13 +227,17 @@ fn children(pid: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Watch, descendants, is_privileged};
+    use super::{Missing, Watch, descendants, is_privileged};
     use std::path::Path;
     use std::process::{Command, Stdio};
 
     #[test]
     fn a_hook_is_found_by_its_files_name() {
-        let watch = Watch::new(Path::new("/cache/hallpass/hook-1234.so"), None);
+        let watch = Watch::new(
+            Missing::Hook,
+            Path::new("/cache/hallpass/hook-1234.so"),
+            None,
+        );
         let line = |path: &str| format!("7f00-7f01 r-xp 00000000 00:1c 77   {path}\n");
         assert!(watch.has_hook(line("/cache/hallpass/hook-1234.so").as_bytes()));
         assert!(watch.has_hook(line("/cache/hallpass/hook-1234.so (deleted)").as_bytes()));

@@ -1,0 +1,209 @@
+//! Between the guard and the engine: what the one tells of is put to the other.
+//!
+//! Nothing is decided here but what no rule can say: which UNIX sockets are nobody's business,
+//! and which are out of every target's reach.
+
+mod refusals;
+mod sockets;
+
+use hallpass_guard::{
+    Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
+    Withdrawn,
+};
+use hallpass_session::core::{Asked, Core};
+use hallpass_session::event::Kind;
+use hallpass_session::identity::{Identity, is_alive};
+use hallpass_session::targets::Targets;
+use hallpass_session::verdict::{self, Fallback, Source};
+use hallpass_wire::{REQUEST_LEN, Request};
+use nix::errno::Errno;
+use refusals::Refusals;
+use sockets::OutOfReach;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Why there is no guard, and what a person can do.
+pub(super) fn cannot_install(error: &InstallError) -> String {
+    match error {
+        InstallError::AlreadyGuarded | InstallError::Refused(_) => format!(
+            "there can be no guard here: {error}; with --guard=off the preloaded library decides \
+             alone, which static programs and raw system calls get around"
+        ),
+        InstallError::Thread(_) | InstallError::Start(_) => {
+            format!("cannot start a process: {error}")
+        }
+    }
+}
+
+/// Puts the guard's calls to the engine.
+pub(super) struct Decider {
+    core: Core,
+    targets: Mutex<Targets>,
+    refusals: Mutex<Refusals>,
+    out_of_reach: OutOfReach,
+}
+
+impl Decider {
+    /// For the session with this process id, whose runtime directory is `dir`.
+    pub(super) fn new(core: Core, session_pid: u32, dir: &Path) -> Self {
+        Self {
+            core,
+            targets: Mutex::new(Targets::new(session_pid)),
+            refusals: Mutex::default(),
+            out_of_reach: OutOfReach::new(dir),
+        }
+    }
+
+    fn ask(
+        &self,
+        caller: Caller,
+        protocol: Protocol,
+        to: SocketAddr,
+        reply: Reply,
+    ) -> Option<Withdraw> {
+        let flow = {
+            let mut targets = lock(&self.targets);
+            let identity = targets.identify(caller.pid);
+            identity.map(|identity| targets.flow(caller.pid, &identity, policy(protocol), to))
+        };
+        let Some(flow) = flow else {
+            self.refuse(caller, None, "a call", Fallback::NotOurs);
+            reply.settle(Verdict::Deny);
+            return None;
+        };
+        // Whoever comes first, this or the callback, takes it.
+        let reply = Arc::new(Mutex::new(Some(reply)));
+        let late = Arc::clone(&reply);
+        let asked = self.core.ask(flow, move |verdict, _| {
+            settle(&late, verdict);
+        });
+        match asked {
+            Asked::Decided { verdict, .. } => {
+                settle(&reply, verdict);
+                None
+            }
+            Asked::Held(id) => {
+                let core = self.core.clone();
+                Some(Box::new(move |why| {
+                    let may_return = match why {
+                        Withdrawn::Interrupted | Withdrawn::TimedOut => true,
+                        Withdrawn::Gone => is_alive(caller.pid),
+                    };
+                    core.withdraw(id, may_return);
+                }))
+            }
+        }
+    }
+
+    fn refuse(&self, caller: Caller, identity: Option<&Identity>, what: &str, reason: Fallback) {
+        let app = identity.map_or("", |identity| identity.app.identity());
+        let Some(what) = lock(&self.refusals).say(app, what) else {
+            self.core.count_refusal();
+            return;
+        };
+        self.core.record_refusal(Kind::Refused {
+            pid: caller.pid,
+            app: app.to_owned(),
+            what,
+            source: Source::Fallback { reason },
+        });
+    }
+}
+
+impl Decide for Decider {
+    fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
+        match call.destination {
+            Destination::Ip(protocol, to) => self.ask(call.caller, protocol, to, reply),
+            // Brokers are decided here, too, once there are rules for them.
+            Destination::Path {
+                path,
+                device,
+                inode,
+            } => {
+                let verdict = if self.out_of_reach.has(&path, (device, inode)) {
+                    let identity = lock(&self.targets).identify(call.caller.pid);
+                    let what = "a connection to a session's control socket";
+                    self.refuse(call.caller, identity.as_ref(), what, Fallback::Closed);
+                    Verdict::Deny
+                } else {
+                    Verdict::Allow
+                };
+                reply.settle(verdict);
+                None
+            }
+            // No control socket is abstract.
+            Destination::Abstract(_) => {
+                reply.settle(Verdict::Allow);
+                None
+            }
+        }
+    }
+
+    fn report(&self, caller: Caller, report: &[u8]) -> Errno {
+        let frame: Result<&[u8; REQUEST_LEN], _> = report.try_into();
+        match frame.map(Request::decode) {
+            Ok(Ok(Request::Names(names))) => {
+                let is_new = lock(&self.targets).note(caller.pid, &names);
+                if is_new {
+                    self.core.name_learned();
+                }
+            }
+            // The guard asks and refuses by itself.
+            Ok(Ok(Request::Ask(_) | Request::Refused(_)) | Err(_)) | Err(_) => {}
+        }
+        Errno::EBADF
+    }
+
+    fn refused(&self, caller: Caller, refusal: Refusal) {
+        let identity = lock(&self.targets).identify(caller.pid);
+        let what = refusal.to_string();
+        match reason(refusal) {
+            Some(reason) => self.refuse(caller, identity.as_ref(), &what, reason),
+            // Programs try these and go on without: no connection is refused, so none is counted.
+            None => {
+                let app = identity.map_or_else(String::new, |it| it.app.identity().to_owned());
+                if let Some(what) = lock(&self.refusals).say(&app, &what) {
+                    self.core.record(Kind::Coverage {
+                        text: refusals::line(&app, caller.pid, &what),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The named reason; none for what is no call to anywhere.
+fn reason(refusal: Refusal) -> Option<Fallback> {
+    match refusal {
+        Refusal::Family(_) | Refusal::Protocol(_) => Some(Fallback::UnknownFamily),
+        Refusal::RawHeader | Refusal::Rerouting | Refusal::Convention => Some(Fallback::Closed),
+        Refusal::IoUring | Refusal::Typing | Refusal::ForeignProcess => None,
+        Refusal::Unreadable(_) | Refusal::Credentials => Some(Fallback::NotVisible),
+        Refusal::OutOfResources(_) => Some(Fallback::OutOfResources),
+        Refusal::Unanswered => Some(Fallback::SessionEnding),
+    }
+}
+
+fn settle(reply: &Mutex<Option<Reply>>, verdict: verdict::Verdict) {
+    if let Some(reply) = lock(reply).take() {
+        reply.settle(match verdict {
+            verdict::Verdict::Allow => Verdict::Allow,
+            verdict::Verdict::Deny => Verdict::Deny,
+        });
+    }
+}
+
+fn policy(protocol: Protocol) -> hallpass_policy::Protocol {
+    match protocol {
+        Protocol::Tcp => hallpass_policy::Protocol::Tcp,
+        Protocol::Udp => hallpass_policy::Protocol::Udp,
+        Protocol::Icmp => hallpass_policy::Protocol::Icmp,
+        Protocol::Raw => hallpass_policy::Protocol::Raw,
+    }
+}
+
+/// A panic aborts the session (its panic hook), so a poisoned lock is never seen.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

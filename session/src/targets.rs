@@ -1,0 +1,87 @@
+//! The processes of the program: who each is, and which names it has looked up. Whichever way a
+//! call comes in, by the ask socket or by the guard, this makes a flow of it.
+
+use crate::flow::{Flow, Name};
+use crate::identity::{Identifier, Identity};
+use crate::names::NameTable;
+use hallpass_policy::{Protocol, canonical_name};
+use hallpass_wire::{Address, NameReport};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+/// See the module's text.
+pub struct Targets {
+    identifier: Identifier,
+    names: NameTable,
+}
+
+impl Targets {
+    /// For the session with this process id.
+    #[must_use]
+    pub fn new(session_pid: u32) -> Self {
+        Self {
+            identifier: Identifier::new(session_pid),
+            names: NameTable::default(),
+        }
+    }
+
+    /// Who `pid` is, by the number that its hook has given its program image and by its effective
+    /// user id ([`Identifier::identify_image`]). None: it is no process of this session.
+    pub fn identify_stamped(&mut self, pid: u32, image: u64, uid: u32) -> Option<Identity> {
+        self.identifier.identify_image(pid, image, uid)
+    }
+
+    /// Who `pid` is, where no hook says which program image it is
+    /// ([`Identifier::identify_running`]). None: it is no process of this session.
+    pub fn identify(&mut self, pid: u32) -> Option<Identity> {
+        self.identifier.identify_running(pid)
+    }
+
+    /// A call of `pid`, with the names that it or its ancestors looked the address up under.
+    #[must_use]
+    pub fn flow(&self, pid: u32, identity: &Identity, protocol: Protocol, to: SocketAddr) -> Flow {
+        let address = to.ip().to_canonical();
+        let names = self.names.names(&identity.lineage, address);
+        Flow {
+            pid,
+            app: Arc::clone(&identity.app),
+            protocol,
+            address,
+            scope_id: match to {
+                SocketAddr::V4(_) => 0,
+                SocketAddr::V6(to) => to.scope_id(),
+            },
+            // A program writes anything there where it means nothing.
+            port: if protocol.has_ports() { to.port() } else { 0 },
+            names: names.into_iter().map(Name::claimed).collect(),
+        }
+    }
+
+    /// `pid` has looked a name up. True where it is one that it had not for one of the addresses.
+    pub fn note(&mut self, pid: u32, report: &NameReport) -> bool {
+        // What is no host name matches nothing.
+        let Ok(name) = canonical_name(report.name()) else {
+            return false;
+        };
+        let addresses = report.addresses().iter();
+        self.names
+            .record(pid, &name, addresses.map(|it| ip(*it).to_canonical()))
+    }
+}
+
+/// The wire's address and port as the standard library's.
+pub(crate) fn socket_address(address: Address, port: u16) -> SocketAddr {
+    match (ip(address), address) {
+        (IpAddr::V6(ip), Address::V6 { scope_id, .. }) => {
+            std::net::SocketAddrV6::new(ip, port, 0, scope_id).into()
+        }
+        (ip, _) => SocketAddr::new(ip, port),
+    }
+}
+
+fn ip(address: Address) -> IpAddr {
+    match address {
+        Address::V4(octets) => Ipv4Addr::from(octets).into(),
+        Address::V6 { octets, .. } => Ipv6Addr::from(octets).into(),
+    }
+}
