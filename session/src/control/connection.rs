@@ -99,7 +99,7 @@ impl Connection {
                 break;
             }
             if only_events {
-                std::thread::sleep(GATHER);
+                self.outbox.gather(GATHER);
             }
         }
         self.outbox.close();

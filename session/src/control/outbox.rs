@@ -4,6 +4,7 @@ use super::protocol::Message;
 use crate::event::Kind;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How much may wait for a client, in bytes of its lines, roughly. One that falls further behind
 /// is dropped: it would see a picture that is long out of date.
@@ -25,6 +26,8 @@ struct State {
     queue: VecDeque<Message>,
     bytes: usize,
     closed: bool,
+    /// The writer lets messages gather: none of them wakes it, only the end does.
+    gathering: bool,
 }
 
 impl Outbox {
@@ -34,8 +37,8 @@ impl Outbox {
         if state.closed {
             return false;
         }
-        // The writer sleeps only where there is nothing to take.
-        let asleep = state.queue.is_empty();
+        // The writer sleeps only where there is nothing to take, or while events gather.
+        let asleep = state.queue.is_empty() && !state.gathering;
         state.bytes += weight(&message);
         if state.bytes > MAX_WAITING_BYTES && !state.queue.is_empty() {
             state.queue.clear();
@@ -70,6 +73,25 @@ impl Outbox {
         let bytes: usize = batch.iter().map(weight).sum();
         state.bytes = state.bytes.saturating_sub(bytes);
         batch
+    }
+
+    /// Lets messages gather for `time`, unless the box is closed before.
+    pub(super) fn gather(&self, time: Duration) {
+        let end = Instant::now() + time;
+        let mut state = self.state();
+        state.gathering = true;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if state.closed || left.is_zero() {
+                break;
+            }
+            state = self
+                .changed
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        state.gathering = false;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -124,6 +146,22 @@ mod tests {
             .count();
         assert!((1000..100_000).contains(&taken), "{taken}");
         assert_eq!(outbox.take(), []);
+    }
+
+    #[test]
+    fn gathering_ends_with_the_box() {
+        let outbox = Outbox::default();
+        std::thread::scope(|scope| {
+            // Hours, unless the end wakes it.
+            let gathered = scope.spawn(|| outbox.gather(Duration::from_secs(7200)));
+            while !outbox.state().gathering {
+                std::thread::yield_now();
+            }
+            assert!(outbox.push(message(1)));
+            outbox.close();
+            gathered.join().unwrap();
+        });
+        assert_eq!(outbox.take(), [message(1)]);
     }
 
     #[test]

@@ -4,11 +4,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
 use nix::unistd::Uid;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// More ancestors than any process has; ends the walk through a /proc that lies.
 const MAX_ANCESTORS: usize = 4096;
+/// /proc/PID/stat is shorter than this, in bytes.
+const MAX_STAT: u64 = 4096;
 /// How often a walk is begun again because a process in the middle of it has ended.
 const ATTEMPTS: usize = 5;
 
@@ -93,7 +97,13 @@ fn walk(proc: &Path, pid: u32, ancestor: u32) -> Option<bool> {
 /// and may itself hold parentheses and spaces.
 fn parent(proc: &Path, pid: u32) -> Option<u32> {
     let path: PathBuf = proc.join(pid.to_string()).join("stat");
-    let stat = std::fs::read(path).ok()?;
+    // Room for what is usual, or the file is read in a handful of ever larger steps.
+    let mut stat = Vec::with_capacity(1024);
+    File::open(path)
+        .ok()?
+        .take(MAX_STAT)
+        .read_to_end(&mut stat)
+        .ok()?;
     let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
     let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
     fields.split_ascii_whitespace().nth(1)?.parse().ok()

@@ -90,7 +90,8 @@ pub(super) fn uid(pid: u32) -> Option<u32> {
 }
 
 fn read(path: &str, limit: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Room for what is usual, or the file is read in a handful of ever larger steps.
+    let mut bytes = Vec::with_capacity(1024);
     File::open(path)
         .ok()?
         .take(limit)
