@@ -14,6 +14,9 @@ pub(crate) enum Pending {
     Nothing,
     /// The kernel will look for a signal when the call ends.
     Surely,
+    /// The same, and all that the signal does is to stop the process: when that is continued the
+    /// kernel makes the same call again.
+    Stop,
     /// Some thread of the process is to take it, and it may be this one.
     Perhaps,
 }
@@ -25,6 +28,18 @@ const fn bit(signal: i32) -> u64 {
 /// Nothing happens for these unless there is a handler.
 const HARMLESS: u64 =
     bit(libc::SIGCHLD) | bit(libc::SIGURG) | bit(libc::SIGWINCH) | bit(libc::SIGCONT);
+
+const STOPS: u64 =
+    bit(libc::SIGSTOP) | bit(libc::SIGTSTP) | bit(libc::SIGTTIN) | bit(libc::SIGTTOU);
+
+/// What comes of these signals, which the thread acts on.
+fn surely(status: &Status, signals: u64) -> Pending {
+    if signals & !(STOPS & !status.caught) == 0 {
+        Pending::Stop
+    } else {
+        Pending::Surely
+    }
+}
 
 /// Of `signals`, those that the thread would act on.
 fn acted_on(status: &Status, signals: u64) -> u64 {
@@ -55,25 +70,19 @@ fn judge(
     others: &dyn Fn() -> Vec<Status>,
 ) -> Pending {
     let leads = status.is_leader;
-    if acted_on(status, status.pending) != 0 {
-        return Pending::Surely;
-    }
     let shared = acted_on(status, status.pending_for_process);
-    if status.threads <= 1 {
-        return if shared == 0 {
-            Pending::Nothing
-        } else {
-            Pending::Surely
-        };
+    let own = acted_on(status, status.pending);
+    if own != 0 {
+        return surely(status, own | shared);
     }
     // The kernel wakes the first thread where that takes the signal.
-    if leads && shared != 0 {
-        return Pending::Surely;
+    if (leads || status.threads <= 1) && shared != 0 {
+        return surely(status, shared);
     }
     if shared == 0 {
         // A stop of the whole process waits for this thread as well.
         return if !leads && leader_is_stopped() {
-            Pending::Surely
+            Pending::Stop
         } else {
             Pending::Nothing
         };
@@ -85,7 +94,7 @@ fn judge(
     } else if others.iter().any(takes) {
         Pending::Perhaps
     } else {
-        Pending::Surely
+        surely(status, shared)
     }
 }
 
@@ -139,7 +148,17 @@ mod tests {
             pending_for_process: bit(libc::SIGTSTP),
             ..thread()
         };
-        assert_eq!(alone(&stopped), Pending::Surely, "Ctrl-Z has no handler");
+        assert_eq!(alone(&stopped), Pending::Stop, "Ctrl-Z has no handler");
+        let handled = Status {
+            caught: ALARM | bit(libc::SIGTSTP),
+            ..stopped.clone()
+        };
+        assert_eq!(alone(&handled), Pending::Surely);
+        let both = Status {
+            pending: ALARM,
+            ..stopped
+        };
+        assert_eq!(alone(&both), Pending::Surely);
         let window = Status {
             pending_for_process: bit(libc::SIGWINCH),
             ..thread()
@@ -190,7 +209,7 @@ mod tests {
             is_leader: false,
             ..thread()
         };
-        assert_eq!(judge(&it, &|| true, &Vec::new), Pending::Surely);
+        assert_eq!(judge(&it, &|| true, &Vec::new), Pending::Stop);
         assert_eq!(judge(&it, &|| false, &Vec::new), Pending::Nothing);
     }
 }

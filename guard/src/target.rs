@@ -89,6 +89,14 @@ impl Target {
         })
     }
 
+    /// Whether the thread is gone, whoever has its number by now.
+    pub(crate) fn has_ended(&self) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let mut fds = [PollFd::new(self.handle.as_fd(), PollFlags::POLLIN)];
+        // Readable, or worse, once it has ended (pidfd_open(2)).
+        !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+    }
+
     /// Our own duplicate of another descriptor of it.
     pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
         process::get_descriptor(self.handle.as_fd(), fd)

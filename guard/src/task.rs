@@ -1,7 +1,7 @@
 //! One call from its arrival to its answer.
 
 use crate::call::Work;
-use crate::decide::{CallKind, Slot, Withdraw, Withdrawn};
+use crate::decide::{CallKind, Destination, Slot, Withdraw, Withdrawn};
 use crate::listener::Notification;
 use crate::socket::Socket;
 use crate::sys::socket as sys;
@@ -21,6 +21,8 @@ pub(crate) struct Task {
     pub(crate) resumed: bool,
     pub(crate) begun: Instant,
     pub(crate) held: Option<Held>,
+    /// The same call was held before a stop of its process: it waits for the same verdict.
+    pub(crate) parked: Option<Held>,
     /// From SO_SNDTIMEO, once the call has had to wait.
     pub(crate) timeout: Option<Timeout>,
     /// When to try again where nothing tells.
@@ -31,6 +33,7 @@ pub(crate) struct Task {
 
 /// A verdict is awaited.
 pub(crate) struct Held {
+    pub(crate) destination: Destination,
     pub(crate) slot: Arc<Slot>,
     pub(crate) withdraw: Option<Withdraw>,
 }
@@ -45,6 +48,17 @@ impl std::fmt::Debug for Held {
 pub(crate) enum Timeout {
     Never,
     At(Instant),
+}
+
+impl Held {
+    /// Tells whoever decides that nobody waits any more.
+    pub(crate) fn withdraw(self, why: Withdrawn) {
+        if self.slot.verdict().is_none()
+            && let Some(withdraw) = self.withdraw
+        {
+            withdraw(why);
+        }
+    }
 }
 
 impl Task {
@@ -78,11 +92,8 @@ impl Task {
 
     /// Tells whoever decides that nobody waits any more.
     pub(crate) fn withdraw(&mut self, why: Withdrawn) {
-        if let Some(held) = self.held.take()
-            && held.slot.verdict().is_none()
-            && let Some(withdraw) = held.withdraw
-        {
-            withdraw(why);
+        for held in [self.held.take(), self.parked.take()].into_iter().flatten() {
+            held.withdraw(why);
         }
     }
 }

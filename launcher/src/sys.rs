@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 static AT_START: AtomicU8 = AtomicU8::new(0);
 const SIGPIPE_IGNORED: u8 = 8;
 const SIGCHLD_IGNORED: u8 = 16;
+/// The C library's own signals (nptl(7)): it takes the second when a thread is made.
+const INTERNAL: [(i32, u8); 2] = [(32, 32), (33, 64)];
 
 /// Rust's runtime ignores SIGPIPE and opens closed standard descriptors before `main`; the
 /// program that we start must find both as our caller left them, so they are read earlier.
@@ -38,7 +40,50 @@ extern "C" fn record_at_start() {
             bits |= bit;
         }
     }
+    for (signal, bit) in INTERNAL {
+        if kernel_disposition(signal, None).is_ok_and(|handler| handler == libc::SIG_IGN) {
+            bits |= bit;
+        }
+    }
     AT_START.store(bits, Ordering::Relaxed);
+}
+
+/// `struct sigaction` of the kernel (include/linux/signal_types.h).
+#[repr(C)]
+struct KernelAction {
+    handler: libc::sighandler_t,
+    flags: libc::c_ulong,
+    restorer: usize,
+    mask: u64,
+}
+
+/// The disposition of `signal` until now, and a new one where there is one: sigaction(2) past the
+/// C library, which does not let its own signals be touched.
+fn kernel_disposition(
+    signal: i32,
+    new: Option<libc::sighandler_t>,
+) -> Result<libc::sighandler_t, Errno> {
+    let action = |handler| KernelAction {
+        handler,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+    let new = new.map(action);
+    let mut before = action(libc::SIG_DFL);
+    let pointer = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: both point to structs of the kernel's layout or are null, the size is that of its
+    // set of signals, and no handler of ours is given, so none can run.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            signal,
+            pointer,
+            &raw mut before,
+            size_of::<u64>(),
+        )
+    };
+    Errno::result(result).map(|_| before.handler)
 }
 
 fn disposition_is_ignore(signal: i32) -> bool {
@@ -66,7 +111,8 @@ pub(crate) fn reap_children() -> Result<(), Errno> {
     set_disposition(libc::SIGCHLD, libc::SIG_DFL)
 }
 
-/// Gives SIGPIPE and SIGCHLD back the dispositions that our caller had given us.
+/// Gives SIGPIPE, SIGCHLD and the C library's own signals back the dispositions that our caller
+/// had given us.
 pub(crate) fn restore_dispositions() -> Result<(), Errno> {
     let bits = AT_START.load(Ordering::Relaxed);
     for (signal, bit) in [
@@ -79,6 +125,12 @@ pub(crate) fn restore_dispositions() -> Result<(), Errno> {
             libc::SIG_IGN
         };
         set_disposition(signal, action)?;
+    }
+    for (signal, bit) in INTERNAL {
+        // A handler becomes the default by the exec that follows.
+        if bits & bit != 0 {
+            kernel_disposition(signal, Some(libc::SIG_IGN))?;
+        }
     }
     Ok(())
 }

@@ -21,16 +21,31 @@ const BARE: Column = Column {
 };
 
 /// What is compared with it.
-const ALLOWED: [Column; 1] = [Column {
-    name: "hooked",
-    flags: Some(&["--prompt=none", "--default", "allow"]),
-}];
+const ALLOWED: [Column; 2] = [
+    Column {
+        name: "hooked",
+        flags: Some(&["--guard=off", "--prompt=none", "--default", "allow"]),
+    },
+    Column {
+        name: "guarded",
+        flags: Some(&["--guard=on", "--prompt=none", "--default", "allow"]),
+    },
+];
+
+/// How often a case runs where everything is allowed.
+pub(crate) const COLUMNS: usize = 1 + ALLOWED.len();
 
 /// What is compared with a bare run against a port that nobody listens on.
-const REFUSED: [Column; 1] = [Column {
-    name: "hooked",
-    flags: Some(&["--prompt=none", "--default", "deny"]),
-}];
+const REFUSED: [Column; 2] = [
+    Column {
+        name: "hooked",
+        flags: Some(&["--guard=off", "--prompt=none", "--default", "deny"]),
+    },
+    Column {
+        name: "guarded",
+        flags: Some(&["--guard=on", "--prompt=none", "--default", "deny"]),
+    },
+];
 
 /// What a case runs in: a home and a column.
 pub(crate) struct Place<'a> {

@@ -1,7 +1,7 @@
 //! Fixtures that do what programs should not, under real sessions. The hook's own suite
 //! (`tests/hook`) has those that need no more than the hook.
 
-use crate::column::{closed_port, refused, same};
+use crate::column::{COLUMNS, closed_port, refused, same};
 use crate::harness::{Dir, Outcome, skipped};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -172,8 +172,8 @@ fn a_connected_datagram_socket_that_sends_elsewhere() {
     let port = |socket: &UdpSocket| socket.local_addr().unwrap().port().to_string();
     let seen = same(|it| it.run(&[nasty(), "elsewhere", &port(&here), &port(&there)]));
     seen.ok().prints("sendto elsewhere: 5 untouched");
-    assert_eq!(waiting(&here), ["here"; 4]);
-    assert_eq!(waiting(&there), ["there"; 4]);
+    assert_eq!(waiting(&here), ["here"; 2 * COLUMNS]);
+    assert_eq!(waiting(&there), ["there"; 2 * COLUMNS]);
     let dir = Dir::new();
     let allow = format!("127.0.0.1:{}/udp", port(&here));
     let flags = ["--default", "deny", "--allow", &allow];

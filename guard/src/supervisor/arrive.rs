@@ -1,6 +1,6 @@
 //! Calls that arrive: what they are, and whether there is anything to decide.
 
-use super::{Shared, lock};
+use super::Shared;
 use crate::address::Address;
 use crate::answer::Answer;
 use crate::call::{Connect, Send, Work};
@@ -15,7 +15,6 @@ use crate::target::Memory;
 use crate::task::Task;
 use nix::errno::Errno;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Shared {
@@ -88,15 +87,21 @@ impl Shared {
             return Err(Answer::Proceed(permission));
         }
         // That it waits still is made sure of before anything is asked or done.
+        let (resumed, parked) = self.interrupted.take(notification);
+        let (begun, parked) = match parked {
+            Some(parked) => (parked.begun, Some(parked.held)),
+            None => (Instant::now(), None),
+        };
         Ok(Task {
             notification: *notification,
             target,
             socket,
             kind,
             work,
-            resumed: self.comes_again(notification),
-            begun: Instant::now(),
+            resumed,
+            begun,
             held: None,
+            parked,
             timeout: None,
             again: None,
             polled: false,
@@ -136,17 +141,5 @@ impl Shared {
     fn refuse(&self, tid: u32, refusal: Refusal) {
         let pid = self.targets.open(tid).map_or(tid, |it| it.caller.pid);
         self.decide.refused(Caller { pid, tid }, refusal);
-    }
-
-    /// Whether this call gave way to a signal handler before.
-    fn comes_again(&self, notification: &Notification) -> bool {
-        if self.interrupted_count.load(Ordering::Relaxed) == 0 {
-            return false;
-        }
-        let mut interrupted = lock(&self.interrupted);
-        let call = interrupted.remove(&notification.tid);
-        self.interrupted_count
-            .store(interrupted.len(), Ordering::Relaxed);
-        call == Some((notification.number, notification.arguments))
     }
 }

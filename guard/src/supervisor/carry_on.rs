@@ -1,20 +1,20 @@
 //! Calls that wait: going on with them, their signals, their time.
 
-use super::{Shared, lock};
+use super::Shared;
+use crate::answer::Answer;
 use crate::decide::Withdrawn;
-use crate::listener::Notification;
 use crate::roles::{Holder, Roles};
 use crate::signals::{self, Pending};
+use crate::task::Task;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often signals of waiting calls are looked for: at least so far apart, …
 const SIGNALS_EVERY: Duration = Duration::from_millis(20);
 /// … and for each call that waits so much further, which bounds the work (about 20 µs a call).
 const SIGNALS_EACH: Duration = Duration::from_micros(400);
-/// Interrupted calls that are remembered until they come again.
-const INTERRUPTED_MAX: usize = 1024;
+/// How often calls of stopped processes are looked at where nothing else waits.
+const STOPPED_EVERY: Duration = Duration::from_millis(200);
 
 impl Shared {
     /// Carries on what waits, looks for signals, ends what has waited too long.
@@ -46,6 +46,9 @@ impl Shared {
         for mut task in self.waiting.drain() {
             task.withdraw(Withdrawn::Gone);
         }
+        for held in self.interrupted.drain() {
+            held.withdraw(Withdrawn::Gone);
+        }
     }
 
     /// A verdict has come, or the socket is ready.
@@ -70,15 +73,14 @@ impl Shared {
     /// Ends the calls whose threads have a signal or are gone. Returns when to look again.
     fn look_for_signals(&self, at: Option<Instant>, now: Instant) -> Option<Instant> {
         let watched = self.waiting.watched();
-        if watched.is_empty() {
-            return None;
-        }
         let each = SIGNALS_EACH.saturating_mul(watched.len().try_into().unwrap_or(u32::MAX));
         let pause = SIGNALS_EVERY.max(each);
         match at {
             Some(at) if at <= now => {}
-            at => return at.or(Some(now + pause)),
+            at if !watched.is_empty() => return at.or(Some(now + pause)),
+            at => return at,
         }
+        let mut any_stopped = self.interrupted.look(now);
         for it in watched {
             if !self.listener.is_waiting(it.id) {
                 if let Some(mut task) = self.waiting.take(it.id, |_| true) {
@@ -86,29 +88,34 @@ impl Shared {
                 }
                 continue;
             }
-            let exact = match signals::pending(it.pid, it.tid) {
-                Pending::Nothing => continue,
-                Pending::Surely => true,
-                Pending::Perhaps => false,
-            };
-            if let Some(mut task) = self.waiting.take(it.id, |_| true) {
-                task.withdraw(Withdrawn::Interrupted);
-                self.remember(&task.notification);
-                let answer = task.work.interrupted(task.has_timeout(), exact);
-                self.finish(task, answer);
+            let pending = signals::pending(it.pid, it.tid);
+            if pending != Pending::Nothing
+                && let Some(task) = self.waiting.take(it.id, |_| true)
+            {
+                any_stopped |= pending == Pending::Stop;
+                self.interrupt(task, pending);
             }
         }
-        Some(Instant::now() + pause)
+        if self.waiting.watched().is_empty() {
+            any_stopped.then(|| Instant::now() + STOPPED_EVERY)
+        } else {
+            Some(Instant::now() + pause)
+        }
     }
 
-    fn remember(&self, notification: &Notification) {
-        let mut interrupted = lock(&self.interrupted);
-        if interrupted.len() >= INTERRUPTED_MAX {
-            interrupted.clear();
+    fn interrupt(&self, mut task: Task, pending: Pending) {
+        // Not even a timeout keeps a call from going on after a stop, though signal(7) would let
+        // it: the stop may be our own prompt's.
+        let has_timeout = task.has_timeout() && pending != Pending::Stop;
+        let answer = task
+            .work
+            .interrupted(has_timeout, pending != Pending::Perhaps);
+        if pending == Pending::Stop && matches!(answer, Answer::Restart) {
+            self.interrupted.park(&mut task);
+        } else {
+            task.withdraw(Withdrawn::Interrupted);
+            self.interrupted.remember(&task);
         }
-        let call = (notification.number, notification.arguments);
-        interrupted.insert(notification.tid, call);
-        self.interrupted_count
-            .store(interrupted.len(), Ordering::Relaxed);
+        self.finish(task, answer);
     }
 }

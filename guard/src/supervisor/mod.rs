@@ -5,6 +5,7 @@
 
 mod arrive;
 mod carry_on;
+mod interrupted;
 
 use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
@@ -14,11 +15,11 @@ use crate::roles::Roles;
 use crate::target::{Status, Targets};
 use crate::task::{Held, Task};
 use crate::waiting::Waiting;
+use interrupted::Interrupted;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -40,8 +41,7 @@ impl Supervisor {
             targets: Targets::default(),
             waiting: Waiting::new()?,
             claimed: Mutex::default(),
-            interrupted: Mutex::default(),
-            interrupted_count: AtomicUsize::new(0),
+            interrupted: Interrupted::default(),
             privileged: Privileged::look(),
         });
         let roles = Roles::new();
@@ -74,9 +74,7 @@ struct Shared {
     waiting: Waiting,
     /// Sockets whose send timeout somebody has put aside just now.
     claimed: Mutex<HashSet<u64>>,
-    /// Calls that gave way to a signal handler, by thread.
-    interrupted: Mutex<HashMap<u32, (i32, [u64; 6])>>,
-    interrupted_count: AtomicUsize,
+    interrupted: Interrupted,
     privileged: Option<Privileged>,
 }
 
@@ -130,22 +128,21 @@ impl Shared {
 
     /// Asks; gives the task back where the verdict is there already.
     fn ask(self: &Arc<Self>, mut task: Task, destination: Destination) -> Option<(Task, Verdict)> {
-        let (reply, slot) = Reply::new();
-        let call = Call {
-            caller: task.target.caller,
-            kind: task.kind,
-            destination,
-            resumed: std::mem::take(&mut task.resumed),
+        let held = match task.parked.take() {
+            Some(held) if held.destination == destination => held,
+            other => {
+                if let Some(other) = other {
+                    other.withdraw(Withdrawn::Interrupted);
+                }
+                self.ask_anew(&mut task, destination)
+            }
         };
-        let withdraw = self.decide.decide(call, reply);
+        let slot = Arc::clone(&held.slot);
         if let Some(verdict) = slot.verdict() {
             let verdict = self.said(&task, verdict);
             return Some((task, verdict));
         }
-        task.held = Some(Held {
-            slot: Arc::clone(&slot),
-            withdraw,
-        });
+        task.held = Some(held);
         task.read_timeout();
         let id = task.notification.id;
         self.put(task, false);
@@ -155,6 +152,22 @@ impl Shared {
         }
         // The verdict came while it was put down.
         self.take_decided(id)
+    }
+
+    fn ask_anew(&self, task: &mut Task, destination: Destination) -> Held {
+        let (reply, slot) = Reply::new();
+        let call = Call {
+            caller: task.target.caller,
+            kind: task.kind,
+            destination: destination.clone(),
+            resumed: std::mem::take(&mut task.resumed),
+        };
+        let withdraw = self.decide.decide(call, reply);
+        Held {
+            destination,
+            slot,
+            withdraw,
+        }
     }
 
     fn take_decided(&self, id: u64) -> Option<(Task, Verdict)> {

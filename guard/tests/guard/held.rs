@@ -108,9 +108,40 @@ fn the_sockets_own_timeout() {
 }
 
 #[test]
-fn a_stop_and_a_quit() {
-    assert_eq!(interrupted("stop").0, "stopped 0");
+fn a_quit() {
     assert_eq!(interrupted("quit").0, "quit");
+}
+
+#[test]
+fn a_stopped_process_keeps_its_place() {
+    let (tcp, decider) = (Tcp::start(), Decider::hold());
+    let (said, withdrawn) = run_held(&mut held("stop", tcp.port, 1), &decider);
+    assert_eq!(said, "stopped 0");
+    assert_eq!(withdrawn, []);
+    assert_eq!(decider.calls.lock().unwrap().len(), 1, "asked once");
+    assert_eq!(tcp.count(), 1);
+}
+
+#[test]
+fn a_verdict_that_comes_while_a_process_is_stopped_waits_for_it() {
+    let (tcp, decider) = (Tcp::start(), Decider::hold());
+    let (child, _) = start(&mut held("stop", tcp.port, 1), &decider);
+    decider.wait_for_held(1);
+    let caller = decider.calls.lock().unwrap()[0].caller;
+    let status = || std::fs::read_to_string(format!("/proc/{}/status", caller.tid));
+    wait_until(|| status().is_ok_and(|it| it.contains("State:\tT")));
+    decider.settle(Verdict::Deny);
+    assert_eq!(text(&child.wait_with_output().unwrap()), "stopped 111");
+    assert_eq!(decider.calls.lock().unwrap().len(), 1, "asked once");
+    assert_eq!(tcp.count(), 0);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_is_stopped_is_withdrawn() {
+    let (tcp, decider) = (Tcp::start(), Decider::hold());
+    let (child, _) = start(&mut held("stop-kill", tcp.port, 1), &decider);
+    assert_eq!(text(&child.wait_with_output().unwrap()), "stopped killed");
+    wait_until(|| *decider.withdrawn.lock().unwrap() == [Withdrawn::Gone]);
 }
 
 #[test]
