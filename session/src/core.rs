@@ -6,6 +6,8 @@
 //! block or call back.
 
 mod clients;
+mod live;
+mod recent;
 mod state;
 mod tally;
 
@@ -17,6 +19,7 @@ use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Environment, Policy, Rule};
 use hallpass_wire::Keep;
+use recent::Recent;
 use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -90,6 +93,8 @@ struct Shared {
     command: Vec<String>,
     saved: Option<Box<dyn SavedRules>>,
     state: Mutex<State>,
+    /// Held while live connections are looked for; taken before `state`, never while holding it.
+    looking: Mutex<live::Looking>,
     /// Tells the clock that the next deadline may have changed.
     changed: Condvar,
 }
@@ -122,11 +127,13 @@ impl Core {
                     last_rules_turn: 0,
                     rules_turn_in_force: 0,
                     is_over: false,
+                    recent: Recent::default(),
                     tally: config.page.map(Tally::new),
                     generation: 0,
                     next_taking: None,
                     clock_sleeps_until: None,
                 }),
+                looking: Mutex::default(),
                 changed: Condvar::new(),
             }),
         };
@@ -354,6 +361,7 @@ impl Core {
     }
 
     fn publish(&self, state: &mut State, kind: Kind) {
+        state.recent.note(&kind, Instant::now());
         state.last_event += 1;
         let event = Event {
             v: event::VERSION,

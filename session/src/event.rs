@@ -80,6 +80,18 @@ pub enum Kind {
         /// How many waiting calls it settled.
         settled: u64,
     },
+    /// A client ended a live connection.
+    Disconnected {
+        /// The connection.
+        #[serde(flatten)]
+        flow: FlowLine,
+        /// Which client.
+        by: String,
+        /// Whether it was broken off instead of ended in order.
+        reset: bool,
+        /// The rule that refuses the same from now on, in words; none where that was not wanted.
+        rule: Option<String>,
+    },
     /// Something about what this run covers, in words.
     Coverage {
         /// The line.

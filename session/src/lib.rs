@@ -15,6 +15,7 @@ pub mod environment;
 pub mod escape;
 pub mod event;
 pub mod flow;
+pub mod flows;
 pub mod identity;
 pub mod log;
 pub mod names;

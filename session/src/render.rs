@@ -8,6 +8,10 @@
 //! last, in a column where the rest leaves room. Everything that comes from outside is escaped
 //! already where it entered the session, and clipped here.
 
+mod live;
+
+pub use live::{age, amount, live, live_facts, live_reason};
+
 use crate::control::protocol::Question;
 use crate::escape::clip;
 use crate::event::{Event, FlowLine, Kind};
@@ -64,6 +68,17 @@ pub fn event(event: &Event) -> String {
             rule,
             settled,
         } => answered(*question, *verdict, by, rule.as_deref(), *settled),
+        Kind::Disconnected {
+            flow,
+            by,
+            reset,
+            rule,
+        } => {
+            let how = if *reset { "reset" } else { "ended" };
+            let rule = rule.as_ref().map(|rule| format!(": {rule}"));
+            let why = format!("{how} by {by}{}", rule.unwrap_or_default());
+            columns("cut", &self::flow(flow), &why)
+        }
         Kind::Coverage { text } => format!("note   {text}"),
         Kind::Ended { status } => format!("end    the command ended with status {status}"),
         Kind::Totals { allowed, denied } => format!("total  {allowed} allowed, {denied} refused"),
@@ -88,13 +103,16 @@ fn answered(
     )
 }
 
-/// Whether a line for this event is what `-v` prints: a decision, or something about the run
+/// Whether a line for this event is what `-v` prints: a decision, an end, or something about the run
 /// that a person should know.
 #[must_use]
 pub fn is_for_verbose(event: &Event) -> bool {
     matches!(
         event.kind,
-        Kind::Decided { .. } | Kind::Refused { .. } | Kind::Coverage { .. }
+        Kind::Decided { .. }
+            | Kind::Refused { .. }
+            | Kind::Disconnected { .. }
+            | Kind::Coverage { .. }
     )
 }
 

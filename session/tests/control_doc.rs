@@ -10,7 +10,7 @@ use hallpass_policy::{Environment, Policy, Protocol, Subject};
 use hallpass_session::control::protocol::{Message, Request, Scope};
 use hallpass_session::control::server::ControlServer;
 use hallpass_session::core::{Asked, Config, Core};
-use hallpass_session::event::Kind;
+use hallpass_session::event::{FlowLine, Kind};
 use hallpass_session::flow::{App, Flow, Name};
 use hallpass_session::verdict::{Fallback, Source, Verdict};
 use serde_json::Value;
@@ -77,6 +77,8 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         "rules-changed",
         "halt",
         "release",
+        "flows",
+        "end",
     ] {
         assert!(
             requests.iter().any(|known| known == request),
@@ -84,7 +86,7 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         );
     }
     for message in [
-        "hello", "done", "pending", "error", "question", "settled", "event",
+        "hello", "done", "pending", "flows", "error", "question", "settled", "event",
     ] {
         assert!(
             messages.iter().any(|known| known == message),
@@ -92,6 +94,9 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         );
     }
 }
+
+/// "The flow" on the page.
+const FLOW: [&str; 6] = ["pid", "app", "proto", "address", "port", "names"];
 
 #[test]
 fn every_kind_of_event_and_every_reason_is_on_the_page() {
@@ -103,6 +108,12 @@ fn every_kind_of_event_and_every_reason_is_on_the_page() {
             text: String::new(),
         },
         Kind::Ended { status: 0 },
+        Kind::Disconnected {
+            flow: FlowLine::of(&flow("10.0.0.1", "a.test")),
+            by: String::new(),
+            reset: false,
+            rule: None,
+        },
         Kind::Totals {
             allowed: 0,
             denied: 0,
@@ -132,7 +143,7 @@ fn every_kind_of_event_and_every_reason_is_on_the_page() {
             .as_object()
             .unwrap()
             .keys()
-            .filter(|field| *field != "kind")
+            .filter(|field| *field != "kind" && !FLOW.contains(&field.as_str()))
         {
             assert!(
                 row.contains(&format!("`{field}`")),

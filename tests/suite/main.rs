@@ -17,6 +17,7 @@ mod harness;
 mod canonical;
 mod coverage;
 mod exits;
+mod flows;
 mod hostile;
 mod inspect;
 mod lifetime;

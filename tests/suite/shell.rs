@@ -240,7 +240,7 @@ fn halt_holds_every_call_until_release() {
 fn commands_for_a_session_that_is_not_there_say_so() {
     let dir = Dir::new();
     dir.hallpass(&["pending"]).output().ok();
-    for command in ["halt", "release", "events"] {
+    for command in ["halt", "release", "events", "flows"] {
         dir.hallpass(&[command, "99999-00000000"])
             .output()
             .code(125)

@@ -157,6 +157,7 @@ impl Model {
             Message::Hello(_)
             | Message::Done { .. }
             | Message::Error { .. }
+            | Message::Flows { .. }
             | Message::Answering { .. } => {}
         }
     }

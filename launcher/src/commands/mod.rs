@@ -4,9 +4,11 @@
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod check;
+pub(crate) mod end_flow;
 pub(crate) mod events;
 pub(crate) mod explain;
 mod failure;
+pub(crate) mod flows;
 pub(crate) mod halt;
 mod output;
 pub(crate) mod pending;

@@ -2,7 +2,7 @@
 //! the shell commands, the desktop agent, tests.
 
 use super::lines::{Line, Lines};
-use super::protocol::{Call, Hello, MAX_MESSAGE, Message, Question, Request, VERSION};
+use super::protocol::{Call, Flows, Hello, MAX_MESSAGE, Message, Question, Request, VERSION};
 use crate::problem::Problem;
 use crate::runtime_dir::Session;
 use interprocess::ConnectWaitMode;
@@ -205,6 +205,26 @@ impl Client {
         }
     }
 
+    /// The live connections, oldest first.
+    ///
+    /// # Errors
+    /// See [`Self::call`].
+    pub fn flows(&mut self) -> Result<Flows, ClientError> {
+        match self.call(Call::Flows)? {
+            Message::Flows {
+                flows,
+                more,
+                missing,
+                ..
+            } => Ok(Flows {
+                flows,
+                more,
+                missing,
+            }),
+            _ => Err(ClientError::Nonsense("no list of connections".to_owned())),
+        }
+    }
+
     /// Sends a request that is answered by `done`; gives the number of calls that it settled.
     ///
     /// # Errors
@@ -309,17 +329,26 @@ fn decode(line: &[u8]) -> Result<Option<Message>, ClientError> {
 }
 
 fn is_news(kind: &str, object: &Map<String, Value>) -> bool {
-    const KINDS: [&str; 7] = [
+    const KINDS: [&str; 8] = [
         "hello",
         "done",
         "pending",
+        "flows",
         "error",
         "question",
         "settled",
         "answering",
     ];
-    const EVENTS: [&str; 8] = [
-        "started", "asked", "decided", "refused", "answered", "coverage", "ended", "totals",
+    const EVENTS: [&str; 9] = [
+        "started",
+        "asked",
+        "decided",
+        "refused",
+        "answered",
+        "disconnected",
+        "coverage",
+        "ended",
+        "totals",
     ];
     let event = object.get("event").and_then(|event| event.get("kind"));
     match event.and_then(Value::as_str) {
@@ -332,9 +361,10 @@ fn is_news(kind: &str, object: &Map<String, Value>) -> bool {
 fn reply_to(message: &Message) -> Option<u64> {
     match message {
         Message::Hello(hello) => Some(hello.re),
-        Message::Done { re, .. } | Message::Pending { re, .. } | Message::Error { re, .. } => {
-            Some(*re)
-        }
+        Message::Done { re, .. }
+        | Message::Pending { re, .. }
+        | Message::Flows { re, .. }
+        | Message::Error { re, .. } => Some(*re),
         Message::Question(_)
         | Message::Settled { .. }
         | Message::Answering { .. }

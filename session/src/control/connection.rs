@@ -4,7 +4,7 @@ use super::controlled::Controlled;
 use super::lines::{Line, Lines};
 use super::outbox::Outbox;
 use super::peer;
-use super::protocol::{Call, Hello, MAX_LINE, MAX_MESSAGE, Message, Request, VERSION};
+use super::protocol::{Call, Flows, Hello, MAX_LINE, MAX_MESSAGE, Message, Request, VERSION};
 use super::request::{Malformed, parse};
 use crate::engine::ClientId;
 use crate::escape::escape;
@@ -228,6 +228,20 @@ impl Connection {
                 session.release();
                 Ok(done(0))
             }
+            Call::Flows => {
+                let Flows {
+                    flows,
+                    more,
+                    missing,
+                } = session.flows().bounded();
+                Ok(Message::Flows {
+                    re,
+                    flows,
+                    more,
+                    missing,
+                })
+            }
+            Call::End { flow, reset, deny } => session.end(member.id, flow, reset, deny).map(done),
         };
         self.say(result.unwrap_or_else(|error| Message::Error { re, error }))
     }

@@ -1,7 +1,7 @@
 //! What a session can be asked to do over its control socket: the seam between the socket and
 //! the engine behind it, so that each can be tested without the other.
 
-use super::protocol::{Answer, Duration, Message, Question, QuestionId};
+use super::protocol::{Answer, Duration, FlowId, Flows, Message, Question, QuestionId};
 use crate::engine::ClientId;
 use crate::verdict::Verdict;
 
@@ -91,4 +91,15 @@ pub trait Controlled: Clone + Send + Sync + 'static {
 
     /// Ends a halt: decides all that waits anew.
     fn release(&self);
+
+    /// The live connections.
+    fn flows(&self) -> Flows;
+
+    /// Ends a live connection; with `reset` it is broken off, with `deny` its program is refused
+    /// the same host from now on. Gives the number of waiting calls that `deny` settled.
+    ///
+    /// # Errors
+    /// It is gone, or cannot be ended: why, and what would help, in words for a person.
+    fn end(&self, client: ClientId, flow: FlowId, reset: bool, deny: bool)
+    -> Result<usize, String>;
 }

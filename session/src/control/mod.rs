@@ -5,6 +5,7 @@ pub mod client;
 mod connection;
 mod controlled;
 mod lines;
+mod live;
 mod outbox;
 mod peer;
 pub mod protocol;

@@ -1,6 +1,6 @@
 //! What waits to be sent to one client: bounded, and never waited for.
 
-use super::protocol::Message;
+use super::protocol::{LiveFlow, Message};
 use crate::event::Kind;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -114,6 +114,7 @@ fn weight(message: &Message) -> usize {
             Kind::Started { command } => lengths(command),
             _ => 0,
         },
+        Message::Flows { flows, .. } => flows.iter().map(LiveFlow::weight).sum(),
         Message::Hello(hello) => lengths(&hello.command),
         Message::Answering { clients } => lengths(clients),
         Message::Done { .. } | Message::Error { .. } | Message::Settled { .. } => 0,

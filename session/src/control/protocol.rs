@@ -4,6 +4,7 @@
 //! right thing; anything else raises [`VERSION`].
 
 pub use super::answer::{Answer, Duration, Scope};
+pub use super::live::{Direction, FlowId, Flows, LiveFlow, State};
 use crate::event::Event;
 use crate::flow::{App, Name};
 use crate::verdict::{Source, Verdict};
@@ -94,6 +95,19 @@ pub enum Call {
     Halt,
     /// End a halt: decide all that waits anew.
     Release,
+    /// List the live connections.
+    Flows,
+    /// End a live connection.
+    End {
+        /// Which one.
+        flow: FlowId,
+        /// Break it off instead of ending it in order: the other end reads ECONNRESET.
+        #[serde(default)]
+        reset: bool,
+        /// Refuse its program the same host from now on, for this run.
+        #[serde(default)]
+        deny: bool,
+    },
 }
 
 /// A line from the session.
@@ -119,6 +133,18 @@ pub enum Message {
         /// How many more wait and had no room in this line.
         #[serde(default)]
         more: usize,
+    },
+    /// Reply to `flows`.
+    Flows {
+        /// The request's id.
+        re: u64,
+        /// All that are open, oldest first, as far as their number tells.
+        flows: Vec<LiveFlow>,
+        /// How many more there are, without room in this line.
+        #[serde(default)]
+        more: usize,
+        /// What could not be seen, in words.
+        missing: Vec<String>,
     },
     /// The request was refused.
     Error {

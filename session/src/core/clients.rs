@@ -1,7 +1,9 @@
 //! What clients of the control socket may do with a session.
 
 use super::{Client, Core, State};
-use crate::control::protocol::{Answer, Duration as For, Message, Question, QuestionId, Scope};
+use crate::control::protocol::{
+    Answer, Duration as For, FlowId, Flows, Message, Question, QuestionId, Scope,
+};
 use crate::control::{About, Controlled, Outlet};
 use crate::engine::ClientId;
 use crate::verdict::Verdict;
@@ -134,6 +136,20 @@ impl Controlled for Core {
         let now = Instant::now();
         state.engine.release(now, jiff::Timestamp::now());
         self.carry_out(&mut state, now);
+    }
+
+    fn flows(&self) -> Flows {
+        self.live_flows()
+    }
+
+    fn end(
+        &self,
+        client: ClientId,
+        flow: FlowId,
+        reset: bool,
+        deny: bool,
+    ) -> Result<usize, String> {
+        self.end_flow(client, flow, reset, deny)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the lock of a [`super::Core`] protects.
 
+use super::recent::Recent;
 use super::tally::{Kept, Tally};
 use super::{Reply, Sink};
 use crate::control::Outlet;
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) last_rules_turn: u64,
     pub(super) rules_turn_in_force: u64,
     pub(super) is_over: bool,
+    /// What was allowed of late, for whoever asks what is open.
+    pub(super) recent: Recent,
     pub(super) tally: Option<Tally>,
     /// The engine's generation that kept verdicts are of.
     pub(super) generation: u64,

@@ -2,8 +2,11 @@
 
 use super::question::Open;
 use super::{AskId, ClientId, Effect, Engine, Given, answer_rule, offers, query};
-use crate::control::protocol::{Answer, Duration as For, MAX_DESTINATIONS, Question, QuestionId};
+use crate::control::protocol::{
+    Answer, Duration as For, MAX_DESTINATIONS, Question, QuestionId, Scope,
+};
 use crate::event::Kind;
+use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Destination, Rule};
 use std::time::{Duration, Instant};
@@ -142,6 +145,34 @@ impl Engine {
         self.close(id, Some(answer.verdict), Some(source));
         self.decide_all_anew(now, wall);
         settled.len()
+    }
+
+    /// Refuses a flow's program the same host from now on, until the session ends: an answer
+    /// that nobody was asked for. Gives its rule, and how many waiting calls it settled.
+    ///
+    /// # Errors
+    /// No rule can be made for it; in words for the client.
+    pub fn refuse_from_now_on(
+        &mut self,
+        flow: &Flow,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> Result<(Rule, usize), String> {
+        let answer = Answer {
+            verdict: Verdict::Deny,
+            duration: For::Run,
+            scope: Scope::Host,
+        };
+        let rule = answer_rule(flow, &answer, &self.environment)?;
+        let settles = self.matching(&rule).len();
+        self.given.push(Given {
+            rule: rule.clone(),
+            expires: None,
+            saved: false,
+        });
+        self.put_answers_in_force();
+        self.decide_all_anew(now, wall);
+        Ok((rule, settles))
     }
 
     /// Refuses what waits in a question, and writes no rule. Returns how many calls that was.

@@ -232,6 +232,11 @@ pub fn is_alive(pid: u32) -> bool {
     procfs::stat(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
 }
 
+/// The parent of a process; none where it is gone.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    procfs::stat(pid).map(|stat| stat.parent)
+}
+
 fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
     let raw: Vec<&[u8]> = arguments(cmdline).collect();
     let cwd = procfs::cwd(pid);

@@ -46,6 +46,14 @@ fn requests_arrive_and_replies_come_back() {
     client.request(Call::Touch { question: 1 }).unwrap();
     client.request(Call::Halt).unwrap();
     client.request(Call::Release).unwrap();
+    assert_eq!(client.flows().unwrap().missing, ["what is far"]);
+    let end = |flow| Call::End {
+        flow,
+        reset: true,
+        deny: false,
+    };
+    let error = client.request(end(9)).unwrap_err().to_string();
+    assert_eq!(error, "there is no connection 9");
     assert!(
         client
             .request(Call::RulesChanged)
@@ -55,7 +63,9 @@ fn requests_arrive_and_replies_come_back() {
     );
     let calls = stage.session.calls().join(" | ");
     assert!(
-        calls.contains("dismiss 1 | touch 1 | halt | release | rules_changed"),
+        calls.contains(
+            "dismiss 1 | touch 1 | halt | release | flows | end 9 true false | rules_changed"
+        ),
         "{calls}"
     );
 }

@@ -6,7 +6,9 @@ mod hostile;
 mod impostors;
 
 use super::client::{Client, ClientError};
-use super::protocol::{Answer, Call, Duration as For, Message, Question, QuestionId, Scope};
+use super::protocol::{
+    Answer, Call, Duration as For, FlowId, Flows, Message, Question, QuestionId, Scope,
+};
 use super::server::{ControlServer, MAX_CLIENTS, Serving};
 use super::{About, Controlled, Outlet};
 use crate::engine::ClientId;
@@ -133,6 +135,17 @@ impl Controlled for Fake {
     }
     fn release(&self) {
         self.tell("release");
+    }
+    fn flows(&self) -> Flows {
+        self.tell("flows");
+        Flows {
+            missing: vec!["what is far".to_owned()],
+            ..Flows::default()
+        }
+    }
+    fn end(&self, _: ClientId, flow: FlowId, reset: bool, deny: bool) -> Result<usize, String> {
+        self.tell(format!("end {flow} {reset} {deny}"));
+        Err(format!("there is no connection {flow}"))
     }
 }
 
