@@ -18,6 +18,7 @@ mod canonical;
 mod coverage;
 mod exits;
 mod flows;
+mod guarded;
 mod hostile;
 mod inspect;
 mod lifetime;
