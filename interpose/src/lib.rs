@@ -27,6 +27,7 @@ mod kept;
 mod lookups;
 mod memory;
 mod messages;
+mod notes;
 mod patience;
 mod programs;
 mod settings;

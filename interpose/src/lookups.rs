@@ -2,6 +2,7 @@
 //! session is told name and addresses, and has them before the program does.
 
 use crate::ask;
+use crate::notes::LookingUp;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use hallpass_wire::{Address, MAX_NAME, NameReport};
 use libc::{addrinfo, hostent, in_addr, size_t, sockaddr_in, sockaddr_in6};
@@ -17,8 +18,12 @@ hook! {
         hints: *const addrinfo,
         result: *mut *mut addrinfo,
     ) -> c_int, absent libc::EAI_SYSTEM => {
+        // SAFETY: null or a string.
+        let looking_up = unsafe { looking_up(node) };
         // SAFETY: the program's own arguments.
         let status = unsafe { real!(getaddrinfo)(node, service, hints, result) };
+        // The result is told after that: with it the thread may wait for a verdict.
+        drop(looking_up);
         if status == 0 && !node.is_null() {
             // SAFETY: after success `result` points to a list.
             let list = unsafe { result.read() };
@@ -98,6 +103,23 @@ hook! {
         }
         status
     }
+}
+
+/// Says that the thread is in getaddrinfo, unless it asks for one address by its number: several
+/// it sorts, and connects UDP sockets for that (RFC 3484) which send nothing.
+///
+/// # Safety
+/// `node` is null or a string.
+unsafe fn looking_up(node: *const c_char) -> Option<LookingUp> {
+    if node.is_null() {
+        return LookingUp::enter(None);
+    }
+    // SAFETY: as the caller says.
+    let name = unsafe { CStr::from_ptr(node) };
+    if is_numeric(name) {
+        return None;
+    }
+    LookingUp::enter(Some(name))
 }
 
 /// Collects addresses and tells them in as many reports as they need.

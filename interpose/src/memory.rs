@@ -9,11 +9,7 @@ use core::mem::size_of;
 /// # Errors
 /// EFAULT where the memory cannot be read.
 pub(crate) fn copy(from: *const u8, into: &mut [u8]) -> Result<(), Errno> {
-    Reader::new().look(from as usize, into.len())?;
-    // SAFETY: the bytes were readable a moment ago; a program that unmaps them under its own call
-    // loses nothing that it would not have lost anyway. `into` is ours and does not overlap.
-    unsafe { core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
-    Ok(())
+    Reader::new().copy_bytes(from, into)
 }
 
 /// A copy of one C struct of the program. Only for types for which every pattern of bits is a
@@ -29,14 +25,30 @@ pub(crate) fn copy_struct<T: Copy>(from: *const T) -> Result<T, Errno> {
 pub(crate) struct Reader {
     /// The page that was found readable last.
     page: usize,
+    /// A page of our own stack, which can be written to as well.
+    own: usize,
 }
 
 const PAGE: usize = 4096;
+/// No page has this address.
+const NO_PAGE: usize = 1;
 
 impl Reader {
     pub(crate) fn new() -> Self {
-        // No page has this address.
-        Self { page: 1 }
+        Self {
+            page: NO_PAGE,
+            own: NO_PAGE,
+        }
+    }
+
+    /// For what callers mostly have on their stack, in the page that this runs on: there it need
+    /// not look.
+    pub(crate) fn beside_the_stack() -> Self {
+        let here = 0_u8;
+        Self {
+            page: NO_PAGE,
+            own: &raw const here as usize & !(PAGE - 1),
+        }
     }
 
     /// A copy of one C struct, as [`copy_struct`] makes it.
@@ -49,6 +61,33 @@ impl Reader {
         Ok(unsafe { from.read_unaligned() })
     }
 
+    /// Fills `into` from the program's memory, as [`copy`] does.
+    ///
+    /// # Errors
+    /// EFAULT where the memory cannot be read.
+    pub(crate) fn copy_bytes(&mut self, from: *const u8, into: &mut [u8]) -> Result<(), Errno> {
+        self.look(from as usize, into.len())?;
+        // SAFETY: the bytes were readable a moment ago; a program that unmaps them under its own
+        // call loses nothing that it would not have lost anyway. `into` is ours and does not
+        // overlap.
+        unsafe { core::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), into.len()) };
+        Ok(())
+    }
+
+    /// Writes a number into the program's memory, as [`put_u32`] does.
+    ///
+    /// # Errors
+    /// EFAULT where the memory cannot be written to.
+    pub(crate) fn put_u32(&mut self, to: *mut u32, value: u32) -> Result<(), Errno> {
+        let last = (to as usize).saturating_add(size_of::<u32>() - 1);
+        if to as usize & !(PAGE - 1) == self.own && last & !(PAGE - 1) == self.own {
+            // SAFETY: in a page of our own stack.
+            unsafe { to.write_unaligned(value) };
+            return Ok(());
+        }
+        put_u32(to, value)
+    }
+
     /// Looks at one word of each page that has some of the `len` bytes at `at`.
     fn look(&mut self, at: usize, len: usize) -> Result<(), Errno> {
         let Some(more) = len.checked_sub(1) else {
@@ -57,7 +96,7 @@ impl Reader {
         let last = at.checked_add(more).ok_or(libc::EFAULT)? & !(PAGE - 1);
         let mut page = at & !(PAGE - 1);
         loop {
-            if page != self.page {
+            if page != self.page && page != self.own {
                 if !sys::is_readable(page) {
                     return Err(libc::EFAULT);
                 }

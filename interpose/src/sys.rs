@@ -142,6 +142,13 @@ pub(crate) fn connect_unix(fd: &Fd, address: &libc::sockaddr_un, len: usize) -> 
     unsafe { syscall(libc::SYS_connect, args) }.map(drop)
 }
 
+/// connect(2) of no descriptor to bytes that are no address. The outcome says nothing.
+pub(crate) fn connect_nowhere(bytes: &[u8]) {
+    let args = [usize::MAX, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+    // SAFETY: a slice to read.
+    let _ = unsafe { syscall(libc::SYS_connect, args) };
+}
+
 /// Sends the bytes without SIGPIPE; all of them or an error.
 pub(crate) fn send(fd: &Fd, bytes: &[u8]) -> Result<(), Errno> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
@@ -244,6 +251,14 @@ pub(crate) fn option<T: Copy>(
     let args = [fd as usize, level as usize, name as usize, value, len, 0];
     // SAFETY: the kernel writes at most `len` bytes to `value`.
     unsafe { syscall(libc::SYS_getsockopt, args) }.map(drop)
+}
+
+/// Whether calls on a descriptor return at once (O_NONBLOCK); false for one that is closed.
+pub(crate) fn is_nonblocking(fd: c_int) -> bool {
+    let args = [fd as usize, libc::F_GETFL as usize, 0, 0, 0, 0];
+    // SAFETY: no pointers.
+    let flags = unsafe { syscall(libc::SYS_fcntl, args) };
+    flags.is_ok_and(|flags| flags & libc::O_NONBLOCK as usize != 0)
 }
 
 /// Replaces the calling thread's signal mask and gives the old one.

@@ -13,6 +13,7 @@ mod session;
 
 mod exports;
 mod hostile;
+mod messages;
 mod names;
 mod places;
 mod programs;

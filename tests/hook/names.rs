@@ -88,3 +88,18 @@ fn without_a_session_names_are_still_looked_up() {
         .hooked(&session);
     assert_eq!(alone.stdout, bare.stdout);
 }
+
+/// With a guard they are told by a call that is EBADF to whoever does not look.
+#[test]
+fn with_a_guard_look_ups_are_what_they_are_bare() {
+    let name = crate::session::new_name(std::process::id());
+    for how in LOOKUPS {
+        let fixture = Fixture::new("lookup")
+            .arg(how)
+            .arg("localhost")
+            .arg("127.0.0.1")
+            .arg("no-such-name.invalid");
+        let guarded = crate::fixture::run(fixture.hooked_command_with(&format!("{name};guard=on")));
+        assert_eq!(guarded.stdout, fixture.bare().stdout, "{how}");
+    }
+}

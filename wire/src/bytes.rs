@@ -39,6 +39,21 @@ impl<'a> Reader<'a> {
         all_zero(&self.take::<N>()?)
     }
 
+    /// The next `len` bytes.
+    pub(crate) fn slice(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (head, tail) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(DecodeError::Field("length"))?;
+        self.rest = tail;
+        Ok(head)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Everything up to the end of the frame, which must be zero.
     pub(crate) fn end(self) -> Result<(), DecodeError> {
         all_zero(self.rest)
@@ -71,5 +86,17 @@ impl<'a> Writer<'a> {
             *head = field;
             self.rest = tail;
         }
+    }
+
+    /// Writes bytes; as with [`Self::put`] there is always room.
+    pub(crate) fn put_all(&mut self, field: &[u8]) {
+        for byte in field {
+            self.put([*byte]);
+        }
+    }
+
+    /// How many bytes may still be written.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 }

@@ -10,6 +10,7 @@
 mod address;
 mod bytes;
 mod error;
+mod note;
 mod page;
 mod reply;
 mod report;
@@ -20,6 +21,7 @@ mod variable;
 
 pub use address::{Address, Protocol};
 pub use error::DecodeError;
+pub use note::{MAX_NOTE, Note, NoteBytes};
 pub use page::{COUNTERS, PAGE_LEN, Page};
 pub use reply::{Keep, REPLY_LEN, Reply};
 pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};

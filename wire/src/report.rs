@@ -33,10 +33,7 @@ impl NameReport {
     /// [`DecodeError::Name`] for a name that is empty, longer than [`MAX_NAME`], not UTF-8, or
     /// has control characters.
     pub fn new(name: &[u8]) -> Result<Self, DecodeError> {
-        let text = core::str::from_utf8(name).map_err(|_| DecodeError::Name)?;
-        if name.is_empty() || text.chars().any(char::is_control) {
-            return Err(DecodeError::Name);
-        }
+        checked_name(name)?;
         let name_len = u8::try_from(name.len()).map_err(|_| DecodeError::Name)?;
         let mut copy = [0; MAX_NAME];
         for (to, from) in copy.iter_mut().zip(name) {
@@ -115,6 +112,15 @@ impl NameReport {
         }
         Ok(report)
     }
+}
+
+/// The name as text, if a report can have it: see [`NameReport`].
+pub(crate) fn checked_name(name: &[u8]) -> Result<&str, DecodeError> {
+    let text = core::str::from_utf8(name).map_err(|_| DecodeError::Name)?;
+    if name.is_empty() || name.len() > MAX_NAME || text.chars().any(char::is_control) {
+        return Err(DecodeError::Name);
+    }
+    Ok(text)
 }
 
 impl core::fmt::Debug for NameReport {

@@ -1,0 +1,83 @@
+//! Notes under a guard: their bytes, and bytes that are none.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use hallpass_wire::{
+    Address, DecodeError, MAX_ADDRESSES, MAX_NAME, MAX_NOTE, NameReport, Note, NoteBytes,
+};
+
+fn report() -> NameReport {
+    let mut report = NameReport::new(b"A.test").unwrap();
+    assert!(report.push(Address::V4([10, 0, 0, 7])));
+    report
+}
+
+fn both_ways(note: &Note<'_>, bytes: &[u8]) {
+    assert_eq!(note.encode().as_bytes(), bytes);
+    assert_eq!(Note::decode(bytes).as_ref(), Ok(note));
+}
+
+#[test]
+fn golden_bytes() {
+    both_ways(&Note::Left, b"hpNT\x01\0\x03\0");
+    both_ways(&Note::Entered(""), b"hpNT\x01\0\x01\0\0\0");
+    both_ways(&Note::Entered("a.test"), b"hpNT\x01\0\x01\0\x06\0a.test");
+    both_ways(
+        &Note::Found(report()),
+        b"hpNT\x01\0\x02\0\x06\x01A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
+    );
+}
+
+#[test]
+fn the_longest_note_fits() {
+    let mut report = NameReport::new(&[b'a'; MAX_NAME]).unwrap();
+    for last in 0..MAX_ADDRESSES {
+        assert!(report.push(Address::V4([10, 0, 0, u8::try_from(last).unwrap()])));
+    }
+    let note = Note::Found(report);
+    assert_eq!(note.encode().as_bytes().len(), MAX_NOTE);
+    assert_eq!(Note::decode(note.encode().as_bytes()), Ok(note));
+}
+
+#[test]
+fn a_name_that_no_host_has_is_left_out() {
+    for name in [&b""[..], b"a\nb", b"\xff", &[b'a'; MAX_NAME + 1]] {
+        let bytes = NoteBytes::entered(name);
+        assert_eq!(Note::decode(bytes.as_bytes()), Ok(Note::Entered("")));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_note() {
+    let note = Note::Found(report()).encode();
+    let good = note.as_bytes();
+    for len in 0..good.len() {
+        assert!(Note::decode(&good[..len]).is_err(), "{len} bytes");
+    }
+    let longer = [good, b"\0"].concat();
+    assert_eq!(Note::decode(&longer), Err(DecodeError::Field("length")));
+    assert_eq!(
+        Note::decode(&[0; MAX_NOTE + 1]),
+        Err(DecodeError::Field("length"))
+    );
+    let spoilt = |at: usize, byte| {
+        let mut bytes = good.to_vec();
+        bytes[at] = byte;
+        Note::decode(&bytes).map(|_| ())
+    };
+    assert_eq!(spoilt(0, b'H'), Err(DecodeError::Magic));
+    assert_eq!(spoilt(4, 2), Err(DecodeError::Version(2)));
+    assert_eq!(spoilt(6, 0), Err(DecodeError::Kind(0)));
+    assert_eq!(spoilt(6, 4), Err(DecodeError::Kind(4)));
+    assert_eq!(spoilt(7, 1), Err(DecodeError::Padding));
+    assert_eq!(spoilt(8, 0), Err(DecodeError::Name));
+    assert_eq!(spoilt(9, 33), Err(DecodeError::Field("count")));
+    assert_eq!(spoilt(9, 2), Err(DecodeError::Field("length")));
+    assert_eq!(spoilt(10, 0x1b), Err(DecodeError::Name));
+    assert_eq!(spoilt(16, 5), Err(DecodeError::Field("family")));
+}
+
+/// A sockaddr begins with its family, which is below AF_MAX (46 in Linux 6.18).
+#[test]
+fn no_address_is_taken_for_a_note() {
+    assert!(u16::from_ne_bytes(*b"hp") > 46);
+}
