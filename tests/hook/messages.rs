@@ -45,7 +45,7 @@ fn every_message_is_as_it_is_bare() {
         "udp peer gone | sendmsg 3 4, flags 0, 0: -1 ECONNREFUSED",
         "unix stream full | sendmsg 9 of 200, flags 0, 0: -1 EAGAIN",
         "unix stream small buffer | sendmsg 30000 30000, flags 0, 0: ",
-        "tcp zero copy | sendmsg 5, flags 4000000, 0: 5  completed 0-0 got 5",
+        "udp zero copy | sendmsg 5, flags 4000000, 0: 5  completed 0-0 got 5",
         "unix dgram connected | sendmmsg 3 4, order 3, flags 40, ",
         "pipe | sendmsg 9 of 200, flags 0: -1 ENOTSOCK, sendmmsg: -1 ENOTSOCK",
     ] {
