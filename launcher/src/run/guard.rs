@@ -15,7 +15,7 @@ use hallpass_session::event::Kind;
 use hallpass_session::identity::{Identity, is_alive};
 use hallpass_session::targets::Targets;
 use hallpass_session::verdict::{self, Fallback, Source};
-use hallpass_wire::{REQUEST_LEN, Request};
+use hallpass_wire::Note;
 use nix::errno::Errno;
 use refusals::Refusals;
 use sockets::OutOfReach;
@@ -141,16 +141,12 @@ impl Decide for Decider {
     }
 
     fn report(&self, caller: Caller, report: &[u8]) -> Errno {
-        let frame: Result<&[u8; REQUEST_LEN], _> = report.try_into();
-        match frame.map(Request::decode) {
-            Ok(Ok(Request::Names(names))) => {
-                let is_new = lock(&self.targets).note(caller.pid, &names);
-                if is_new {
-                    self.core.name_learned();
-                }
+        // What is no note is a program's own connect to nothing.
+        if let Ok(Note::Found(names)) = Note::decode(report) {
+            let is_new = lock(&self.targets).note(caller.pid, &names);
+            if is_new {
+                self.core.name_learned();
             }
-            // The guard asks and refuses by itself.
-            Ok(Ok(Request::Ask(_) | Request::Refused(_)) | Err(_)) | Err(_) => {}
         }
         Errno::EBADF
     }
