@@ -366,7 +366,10 @@ fn a_static_program_is_listed_as_not_decided() {
     let port = at.port().to_string();
     let script = format!("(echo -n hello; exec sleep 30) | busybox nc 127.0.0.1 {port}");
     let mut running = dir
-        .run(&["--default", "deny"], &["sh", "-c", &script])
+        .run(
+            &["--guard=off", "--default", "deny"],
+            &["sh", "-c", &script],
+        )
         .spawn();
     let connected = eventually("busybox, or its refusal", || {
         if !running.is_running() {
@@ -399,6 +402,80 @@ fn a_static_program_is_listed_as_not_decided() {
         list_is_empty(&dir, at.port()),
         "it is gone, whoever decided it"
     );
+}
+
+#[test]
+fn a_static_program_is_decided_under_the_guard() {
+    if missing("busybox") {
+        return;
+    }
+    let dir = Dir::new();
+    let listener = Peer::listen(V4);
+    let at = listener.local_addr().unwrap();
+    let port = at.port().to_string();
+    let running = dir
+        .run(
+            &["--guard=on", "--default", "deny", "--allow", "@loopback"],
+            &["busybox", "nc", "127.0.0.1", &port],
+        )
+        .stdin("hello")
+        .spawn();
+    let _peer = Peer::accept(&listener);
+    let flow = flow(&dir, at);
+    assert_eq!(flow["source"]["rule"], "allow @loopback", "{flow}");
+    // It has closed its side, as stdin is at its end, and reads until ours is.
+    end(&dir, &flow, &[]).ok();
+    running.finish();
+}
+
+#[test]
+fn mptcp_is_listed_once() {
+    let dir = Dir::new();
+    let listener = Peer::listen(V4);
+    let at = listener.local_addr().unwrap();
+    let program = READER.replace(
+        "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))",
+        "try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n\
+         except OSError: s = socket.socket()\n\
+         s.connect((sys.argv[1], int(sys.argv[2])))",
+    );
+    assert_ne!(program, READER);
+    let running = python(&dir, &["--default", "allow"], &program, at);
+    let mut peer = Peer::accept(&listener);
+    let list = flows_when(&dir, "an MPTCP socket", |flow| flow["port"] == at.port());
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["source"]["from"], "default");
+    assert_eq!(flow(&dir, at)["sent"], 5);
+    end(&dir, &list[0], &[]).ok();
+    assert_eq!(peer.read().unwrap(), 0);
+    running.finish().ok();
+}
+
+#[test]
+fn nothing_of_it_needs_root() {
+    if missing("setpriv") {
+        return;
+    }
+    let dir = Dir::new();
+    let listener = Peer::listen(V4);
+    let at = listener.local_addr().unwrap();
+    let port = at.port().to_string();
+    // Root's capabilities would hide what the kernel refuses to everybody else.
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    let mut words = vec!["setpriv", "--inh-caps=-all"];
+    if nix::unistd::geteuid().is_root() {
+        words.push("--bounding-set=-all");
+    }
+    words.extend([hallpass, "run", "--default", "allow", "--"]);
+    words.extend(["python3", "-c", READER, "127.0.0.1", &port]);
+    let running = dir.bare(&words).spawn();
+    let mut peer = Peer::accept(&listener);
+    let flow = flow(&dir, at);
+    let outcome = dir.hallpass(&["flows"]).output().ok();
+    assert_eq!(outcome.stderr, "", "all of it could be seen: {outcome}");
+    end(&dir, &flow, &[]).ok();
+    assert_eq!(peer.read().unwrap(), 0);
+    running.finish().ok();
 }
 
 /// Waits until nothing to `port` is open any more.

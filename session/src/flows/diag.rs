@@ -20,9 +20,8 @@ const WANT_INFO: u8 = 1 << (INFO - 1);
 const SHUTDOWN: u16 = 8;
 const BOTH_WAYS: u8 = 3;
 /// `INET_DIAG_REQ_PROTOCOL`, for protocols whose number is more than a byte.
-const REQ_PROTOCOL: u16 = 2;
+const REQ_PROTOCOL: u16 = 3;
 const IPPROTO_MPTCP: u32 = 262;
-const IPPROTO_RAW: u8 = 255;
 
 /// A question: all sockets of one protocol and family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +35,16 @@ pub(super) enum Ask {
 }
 
 impl Ask {
+    /// MPTCP first: its TCP connections are listed by themselves, too, under the inode of the one
+    /// socket that the program has.
     pub(super) const ALL: [Self; 6] = [
+        Self::Mptcp4,
+        Self::Mptcp6,
         Self::Tcp4,
         Self::Tcp6,
         Self::Udp4,
         Self::Udp6,
-        Self::Mptcp4,
-        Self::Mptcp6,
     ];
-
-    pub(super) fn is_optional(self) -> bool {
-        self != Self::Tcp4
-    }
 
     fn protocol(self) -> Protocol {
         match self {
@@ -56,7 +53,7 @@ impl Ask {
         }
     }
 
-    fn is_mptcp(self) -> bool {
+    pub(super) fn is_mptcp(self) -> bool {
         matches!(self, Self::Mptcp4 | Self::Mptcp6)
     }
 
@@ -67,9 +64,9 @@ impl Ask {
             Self::Tcp6 | Self::Udp6 | Self::Mptcp6 => libc::AF_INET6,
         };
         let number = match self {
-            Self::Tcp4 | Self::Tcp6 => libc::IPPROTO_TCP as u8,
+            // For MPTCP what counts comes in an attribute.
+            Self::Tcp4 | Self::Tcp6 | Self::Mptcp4 | Self::Mptcp6 => libc::IPPROTO_TCP as u8,
             Self::Udp4 | Self::Udp6 => libc::IPPROTO_UDP as u8,
-            Self::Mptcp4 | Self::Mptcp6 => IPPROTO_RAW,
         };
         let mut body = vec![family as u8, number, WANT_INFO, 0];
         // Every state; the rest of the socket's identity is not looked at in a dump.

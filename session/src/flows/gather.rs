@@ -115,22 +115,22 @@ impl Picture {
     /// counts, elsewhere by the tables of a process that is there.
     fn sockets(&mut self, owners: &HashMap<u64, Vec<Owner>>) -> Vec<Socket> {
         let is_owned = |socket: &Socket| owners.contains_key(&socket.inode);
-        let mut sockets = match netlink::sockets(is_owned) {
-            Ok(listing) => {
-                if listing.is_cut {
-                    self.missing
-                        .push("this machine has more sockets than are looked at".to_owned());
-                }
-                listing.sockets
-            }
-            Err(error) => {
-                self.missing.push(format!(
-                    "byte counts: the kernel's socket diagnostics cannot be used ({error})"
-                ));
-                proc_net::sockets(std::process::id(), is_owned)
-            }
-        };
+        let listing = netlink::sockets(is_owned);
+        if listing.is_cut {
+            self.missing
+                .push("this machine has more sockets than are looked at".to_owned());
+        }
+        let mut sockets = listing.sockets;
         let mut seen: HashSet<u64> = sockets.iter().map(|socket| socket.inode).collect();
+        if let Some(error) = listing.failed {
+            self.missing.push(format!(
+                "byte counts: the kernel's socket diagnostics cannot be used ({error})"
+            ));
+            let wanted = |socket: &Socket| is_owned(socket) && !seen.contains(&socket.inode);
+            let more = proc_net::sockets(std::process::id(), wanted);
+            seen.extend(more.iter().map(|socket| socket.inode));
+            sockets.extend(more);
+        }
         let pids: BTreeSet<u32> = owners.values().flatten().map(|owner| owner.pid).collect();
         let mut elsewhere = BTreeMap::new();
         let ours = namespace("self");

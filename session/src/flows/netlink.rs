@@ -8,7 +8,7 @@ use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with,
 };
-use std::io;
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -21,26 +21,52 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The sockets of our own network namespace for which `wanted` holds.
 ///
-/// # Errors
-/// The kernel has no such diagnostics, or does not let us ask.
-pub(super) fn sockets(wanted: impl Fn(&Socket) -> bool) -> io::Result<Listing> {
+/// Where the kernel has no such diagnostics, or does not let us ask, what is known is kept.
+pub(super) fn sockets(wanted: impl Fn(&Socket) -> bool) -> Listing {
     let mut listing = Listing::default();
     for ask in Ask::ALL {
         match dump(ask, &wanted, &mut listing) {
-            // This protocol's diagnostics (MPTCP's, say) are not in this kernel; TCP's must be.
-            Err(Errno::NOENT | Errno::INVAL | Errno::OPNOTSUPP) if ask.is_optional() => {}
-            result => result?,
+            // A kernel without MPTCP, or without its diagnostics.
+            Err(_) if ask.is_mptcp() => {}
+            Err(error) => listing.failed = Some(error),
+            Ok(()) => {}
         }
     }
-    Ok(listing)
+    listing
 }
 
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) sockets: Vec<Socket>,
+    by_inode: HashMap<u64, usize>,
     /// There were more than [`MAX_SOCKETS`].
     pub(super) is_cut: bool,
+    /// Why not all protocols could be asked about.
+    pub(super) failed: Option<Errno>,
+}
+
+impl Listing {
+    /// One socket of the program is one here. Several under one inode are the TCP connections of
+    /// an MPTCP socket, which has been found before them: only they count bytes.
+    fn add(&mut self, socket: Socket) {
+        let Some(at) = self.by_inode.get(&socket.inode) else {
+            self.by_inode.insert(socket.inode, self.sockets.len());
+            self.sockets.push(socket);
+            return;
+        };
+        if let Some(known) = self.sockets.get_mut(*at) {
+            known.sent = sum(known.sent, socket.sent);
+            known.received = sum(known.received, socket.received);
+        }
+    }
+}
+
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 fn dump(ask: Ask, wanted: &impl Fn(&Socket) -> bool, listing: &mut Listing) -> Result<(), Errno> {
@@ -59,7 +85,7 @@ fn dump(ask: Ask, wanted: &impl Fn(&Socket) -> bool, listing: &mut Listing) -> R
                 Piece::Socket(socket) => {
                     seen += 1;
                     if wanted(&socket) {
-                        listing.sockets.push(socket);
+                        listing.add(socket);
                     }
                 }
                 Piece::Nothing => seen += 1,
