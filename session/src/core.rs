@@ -176,6 +176,19 @@ impl Core {
         self.publish(&mut state, kind);
     }
 
+    /// Whether no rule allows the call as things stand. Nobody is asked, nothing is recorded; a
+    /// halt holds every call, so then it is not said.
+    #[must_use]
+    pub fn is_not_allowed(&self, flow: &Flow) -> bool {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let wall = jiff::Timestamp::now();
+        let refused = state.engine.is_not_allowed(flow, now, wall);
+        // An answer may have run out just now.
+        self.carry_out(&mut state, now);
+        refused
+    }
+
     /// Counts a refusal that is like one recorded a moment ago.
     pub fn count_refusal(&self) {
         self.lock().engine.count(Verdict::Deny, 1);

@@ -10,10 +10,13 @@ fn a_statically_linked_command_is_named_because_nothing_can_be_loaded_into_it() 
     dir.bare(&["cc", "-static", "-o", "static", source])
         .output()
         .ok();
-    dir.run(&["--default", "deny"], &["./static"])
+    dir.run(&["--guard=off", "--default", "deny"], &["./static"])
         .output()
         .code(3)
-        .says("./static is statically linked");
+        .says("./static is statically linked")
+        .says("--guard=on decides them");
+    let guarded = dir.run(&["--guard=on", "--default", "deny"], &["./static"]);
+    assert_eq!(guarded.output().code(3).stderr, "");
 }
 
 /// Programs that start curl with an environment of their own making.

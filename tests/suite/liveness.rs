@@ -15,7 +15,7 @@ struct Held {
     question: serde_json::Value,
 }
 
-/// DESIGN §2: five seconds of silence refuse; one more for a busy machine.
+/// DESIGN §2: five seconds of silence refuse in the hook; one more for a busy machine.
 const REFUSED_WITHIN: Duration = Duration::from_secs(6);
 
 fn held() -> Held {
@@ -24,21 +24,15 @@ fn held() -> Held {
 
 /// The same; the shell ends with `last`.
 fn held_then(last: &str) -> Held {
+    held_with(&[], last)
+}
+
+fn held_with(flags: &[&str], last: &str) -> Held {
     let (dir, server) = (Dir::new(), Http::v4());
     let script = format!("curl -sS {}; echo curl ended with $?; {last}", server.url());
-    let running = dir
-        .run(
-            &[
-                "--default",
-                "ask",
-                "--prompt",
-                "none",
-                "--ask-timeout",
-                "60s",
-            ],
-            &["sh", "-c", &script],
-        )
-        .spawn();
+    let mut all = flags.to_vec();
+    all.extend(["--default=ask", "--prompt=none", "--ask-timeout=60s"]);
+    let running = dir.run(&all, &["sh", "-c", &script]).spawn();
     let mut control = Control::connect(&dir);
     control.subscribe();
     let question = control.question();
@@ -59,41 +53,38 @@ impl Held {
 
 #[test]
 fn a_call_held_by_a_session_that_is_killed_is_refused() {
-    let held = held();
-    let start = Instant::now();
-    kill(Pid::from_raw(held.dir.session_pid()), Signal::SIGKILL).unwrap();
-    held.running.expect_stdout("curl ended with 7");
-    assert!(start.elapsed() < REFUSED_WITHIN, "{:?}", start.elapsed());
-    assert_eq!(held.server.connections(), 0);
+    for guard in ["--guard=on", "--guard=off"] {
+        let held = held_with(&[guard], "true");
+        let start = Instant::now();
+        kill(Pid::from_raw(held.dir.session_pid()), Signal::SIGKILL).unwrap();
+        held.running.expect_stdout("curl ended with 7");
+        assert!(start.elapsed() < REFUSED_WITHIN, "{:?}", start.elapsed());
+        assert_eq!(held.server.connections(), 0);
+    }
 }
 
 #[test]
 fn calls_made_after_the_session_was_killed_are_refused() {
-    let (dir, server) = (Dir::new(), Http::v4());
-    let script = format!(
-        "echo ready; read line; curl -s {}; echo curl ended with $?",
-        server.url()
-    );
-    // Everything is allowed, so only the session's death can refuse it.
-    let running = dir
-        .run(
-            &["--default", "allow"],
-            &[
-                "sh",
-                "-c",
-                &format!("{{ sleep 1; echo; }} | {{ {script}; }}"),
-            ],
-        )
-        .spawn();
-    running.expect_stdout("ready");
-    kill(Pid::from_raw(dir.session_pid()), Signal::SIGKILL).unwrap();
-    running.expect_stdout("curl ended with 7");
-    assert_eq!(server.connections(), 0);
+    for guard in ["--guard=on", "--guard=off"] {
+        let (dir, server) = (Dir::new(), Http::v4());
+        let script = format!(
+            "echo ready; read line; curl -s {}; echo curl ended with $?",
+            server.url()
+        );
+        let script = format!("{{ sleep 1; echo; }} | {{ {script}; }}");
+        // Everything is allowed, so only the session's death can refuse it.
+        let flags = [guard, "--default", "allow"];
+        let running = dir.run(&flags, &["sh", "-c", &script]).spawn();
+        running.expect_stdout("ready");
+        kill(Pid::from_raw(dir.session_pid()), Signal::SIGKILL).unwrap();
+        running.expect_stdout("curl ended with 7");
+        assert_eq!(server.connections(), 0);
+    }
 }
 
 #[test]
-fn a_call_held_by_a_session_that_is_stopped_is_refused() {
-    let held = held();
+fn a_call_held_by_a_session_that_is_stopped_is_refused_by_the_hook() {
+    let held = held_with(&["--guard=off"], "true");
     let session = Pid::from_raw(held.dir.session_pid());
     let start = Instant::now();
     kill(session, Signal::SIGSTOP).unwrap();

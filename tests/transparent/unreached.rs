@@ -1,4 +1,5 @@
-//! Programs that the hook cannot reach are named while they run, once, with the reason.
+//! Without the guard, programs that the hook cannot reach are named while they run, once, with the
+//! reason.
 
 use crate::harness::{Dir, Outcome, skipped};
 use nix::unistd::geteuid;
@@ -19,7 +20,7 @@ fn run(flags: &[&str], script: &str) -> Outcome {
     ] {
         dir.bare(&words).output().ok();
     }
-    let mut all = vec!["--prompt=none", "--default", "allow"];
+    let mut all = vec!["--guard=off", "--prompt=none", "--default", "allow"];
     all.extend(flags);
     dir.run(&all, &["sh", "-c", script]).output()
 }

@@ -23,7 +23,7 @@ pub(crate) struct RunArgs {
 
     /// How calls are caught. The guard is the kernel's own (seccomp): no program gets around it,
     /// static ones and raw system calls included. Without it the preloaded library decides alone.
-    #[arg(long, value_enum, value_name = "ON|OFF", default_value = "off")]
+    #[arg(long, value_enum, value_name = "ON|OFF", default_value = "on")]
     pub(crate) guard: Guard,
 
     /// Refuse a connection that nobody has answered for after this time (30s, 5m, 2h).

@@ -3,12 +3,13 @@
 //! Nothing is decided here but what no rule can say: which UNIX sockets are nobody's business,
 //! and which are out of every target's reach.
 
+mod look_ups;
 mod refusals;
 mod sockets;
 
 use hallpass_guard::{
-    Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
-    Withdrawn,
+    Call, CallKind, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict,
+    Withdraw, Withdrawn,
 };
 use hallpass_session::core::{Asked, Core};
 use hallpass_session::event::Kind;
@@ -16,6 +17,7 @@ use hallpass_session::identity::{Identity, is_alive};
 use hallpass_session::targets::Targets;
 use hallpass_session::verdict::{self, Fallback, Source};
 use hallpass_wire::Note;
+use look_ups::LookUps;
 use nix::errno::Errno;
 use refusals::Refusals;
 use sockets::OutOfReach;
@@ -40,6 +42,7 @@ pub(super) fn cannot_install(error: &InstallError) -> String {
 pub(super) struct Decider {
     core: Core,
     targets: Mutex<Targets>,
+    look_ups: Mutex<LookUps>,
     refusals: Mutex<Refusals>,
     out_of_reach: OutOfReach,
 }
@@ -50,6 +53,7 @@ impl Decider {
         Self {
             core,
             targets: Mutex::new(Targets::new(session_pid)),
+            look_ups: Mutex::default(),
             refusals: Mutex::default(),
             out_of_reach: OutOfReach::new(dir),
         }
@@ -58,10 +62,12 @@ impl Decider {
     fn ask(
         &self,
         caller: Caller,
+        kind: CallKind,
         protocol: Protocol,
         to: SocketAddr,
         reply: Reply,
     ) -> Option<Withdraw> {
+        let in_look_up = lock(&self.look_ups).calls(caller, kind, protocol, to.port());
         let flow = {
             let mut targets = lock(&self.targets);
             let identity = targets.identify(caller.pid);
@@ -72,6 +78,12 @@ impl Decider {
             reply.settle(Verdict::Deny);
             return None;
         };
+        if in_look_up && self.core.is_not_allowed(&flow) {
+            // It asks for a source address, and sends nothing: whoever says so falsely can send
+            // nothing either.
+            reply.settle(Verdict::Probe);
+            return None;
+        }
         // Whoever comes first, this or the callback, takes it.
         let reply = Arc::new(Mutex::new(Some(reply)));
         let late = Arc::clone(&reply);
@@ -114,7 +126,7 @@ impl Decider {
 impl Decide for Decider {
     fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
         match call.destination {
-            Destination::Ip(protocol, to) => self.ask(call.caller, protocol, to, reply),
+            Destination::Ip(protocol, to) => self.ask(call.caller, call.kind, protocol, to, reply),
             // Brokers are decided here, too, once there are rules for them.
             Destination::Path {
                 path,
@@ -141,12 +153,17 @@ impl Decide for Decider {
     }
 
     fn report(&self, caller: Caller, report: &[u8]) -> Errno {
-        // What is no note is a program's own connect to nothing.
-        if let Ok(Note::Found(names)) = Note::decode(report) {
-            let is_new = lock(&self.targets).note(caller.pid, &names);
-            if is_new {
-                self.core.name_learned();
+        match Note::decode(report) {
+            Ok(Note::Entered(_)) => lock(&self.look_ups).enter(caller),
+            Ok(Note::Left) => lock(&self.look_ups).leave(caller),
+            Ok(Note::Found(names)) => {
+                let is_new = lock(&self.targets).note(caller.pid, &names);
+                if is_new {
+                    self.core.name_learned();
+                }
             }
+            // A program's own connect to nothing.
+            Err(_) => {}
         }
         Errno::EBADF
     }

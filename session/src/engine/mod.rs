@@ -195,6 +195,13 @@ impl Engine {
         }
     }
 
+    /// Whether no rule allows the call as things stand, and it would be put to somebody or refused
+    /// at once. Records nothing.
+    pub fn is_not_allowed(&mut self, flow: &Flow, now: Instant, wall: jiff::Timestamp) -> bool {
+        self.expire(now);
+        !self.halted && !matches!(self.rule_on(flow, wall), Ruling::Settled(Verdict::Allow, _))
+    }
+
     /// Counts calls that got a verdict without being put to the engine.
     pub fn count(&mut self, verdict: Verdict, count: u64) {
         match verdict {

@@ -28,13 +28,16 @@ impl Way {
                 hallpass.display()
             )));
         }
-        let mut prefix = vec![hallpass.into_os_string()];
-        prefix.extend(["run", "--prompt=none", "--default=allow", "--"].map(OsString::from));
-        ways.push(Self {
-            name: "hallpass",
-            prefix,
-            preload: None,
-        });
+        for (name, guard) in [("hallpass", "--guard=off"), ("guarded", "--guard=on")] {
+            let mut prefix = vec![hallpass.clone().into_os_string()];
+            let words = ["run", guard, "--prompt=none", "--default=allow", "--"];
+            prefix.extend(words.map(OsString::from));
+            ways.push(Self {
+                name,
+                prefix,
+                preload: None,
+            });
+        }
         if let Some(proxychains) = find("proxychains4") {
             // A configuration under which every loopback connection is direct.
             let config = std::env::temp_dir().join("hallpass-bench-proxychains.conf");
