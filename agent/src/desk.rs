@@ -1,6 +1,7 @@
 //! Where sessions, window and rules file meet: one model behind one lock.
 
 use crate::link::{Links, Listener};
+use crate::looker;
 use crate::model::rules::Change;
 use crate::model::{Command, Model, Report};
 use eframe::egui;
@@ -10,6 +11,7 @@ use hallpass_session::rules_file;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How often decisions may repaint the window: a flood of them must not keep a core busy.
@@ -31,6 +33,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     links: OnceLock<Links>,
+    /// Asks for live connections; to be woken when they come on screen.
+    looker: OnceLock<Thread>,
     jobs: Mutex<Sender<Job>>,
 }
 
@@ -62,6 +66,7 @@ impl Desk {
                 state: Mutex::default(),
                 changed: Condvar::new(),
                 links: OnceLock::new(),
+                looker: OnceLock::new(),
                 jobs: Mutex::new(jobs),
             }),
         };
@@ -76,6 +81,7 @@ impl Desk {
         let links = Links::start(bases, listener)?;
         // It was empty: this is the only place that fills it.
         let _ = desk.shared.links.set(links);
+        let _ = desk.shared.looker.set(looker::start(desk.clone())?);
         Ok(desk)
     }
 
@@ -91,9 +97,13 @@ impl Desk {
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut Model) -> R) -> R {
         let mut state = self.state();
         let result = work(&mut state.model);
+        let is_watched = state.model.live().is_on_screen();
         let commands = state.model.take_commands();
         let changes = state.model.saved_mut().take_changes();
         drop(state);
+        if is_watched && let Some(looker) = self.shared.looker.get() {
+            looker.unpark();
+        }
         self.send(commands);
         for change in changes {
             self.job(Job::Change(Box::new(change)));
@@ -115,7 +125,13 @@ impl Desk {
         let is_event = matches!(report, Report::Said(_, Message::Event(_)));
         let is_rule = matches!(&report, Report::Said(_, Message::Event(event))
             if matches!(event.kind, Kind::Answered { rule: Some(_), .. }));
-        self.with(|model| model.report(report, Instant::now()));
+        let is_quiet = self.with(|model| {
+            model.report(report, Instant::now());
+            model.is_quiet()
+        });
+        if is_quiet {
+            return;
+        }
         if is_rule {
             self.load_rules();
         }

@@ -10,6 +10,7 @@ mod args;
 mod desk;
 mod icon;
 pub mod link;
+mod looker;
 pub mod model;
 pub mod show;
 pub mod view;

@@ -121,12 +121,32 @@ fn serve(
     }
 }
 
+/// The list is the whole answer: nothing else is reported, or the window would be painted for it.
+fn look(links: &Links, name: &str, client: &mut Client, ticket: u64) -> Result<(), ClientError> {
+    let error = match client.call(Call::Flows) {
+        Ok(reply @ Message::Flows { .. }) => {
+            links.report(Report::Said(name.to_owned(), reply));
+            return Ok(());
+        }
+        Ok(_) => ClientError::Nonsense("no list of connections".to_owned()),
+        Err(error) => error,
+    };
+    links.report(Report::Replied(ticket, Err(error.to_string())));
+    match error {
+        ClientError::Refused(_) => Ok(()),
+        error => Err(error),
+    }
+}
+
 fn carry_out(
     links: &Links,
     name: &str,
     client: &mut Client,
     command: Command,
 ) -> Result<(), ClientError> {
+    if command.call == Call::Flows {
+        return look(links, name, client, command.ticket);
+    }
     let result = match command.call {
         Call::Pending => client.call(Call::Pending).map(|reply| {
             if matches!(reply, Message::Pending { .. }) {

@@ -145,6 +145,32 @@ fn a_session_is_found_followed_answered_and_missed() {
     });
     assert_eq!(replied, (5, Ok(1)));
 
+    // Connections are asked for, and the list is all that comes.
+    links.send(Command {
+        session: name.clone(),
+        ticket: 7,
+        call: Call::Flows,
+    });
+    wait_for(&reports, |report| match report {
+        Report::Said(_, Message::Flows { .. }) => Some(()),
+        Report::Replied(7, result) => panic!("{result:?}"),
+        _ => None,
+    });
+    links.send(Command {
+        session: name.clone(),
+        ticket: 8,
+        call: Call::End {
+            flow: 99,
+            reset: false,
+            deny: false,
+        },
+    });
+    let refused = wait_for(&reports, |report| match report {
+        Report::Replied(8, result) => Some(result),
+        _ => None,
+    });
+    assert!(refused.unwrap_err().contains("no connection 99"));
+
     serving.finish(PATIENCE);
     drop(dir);
     wait_for(&reports, |report| {

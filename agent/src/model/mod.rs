@@ -8,6 +8,7 @@ pub mod arming;
 pub mod choice;
 pub mod edit;
 pub mod keys;
+pub mod live;
 pub mod queue;
 pub mod retry;
 pub mod rules;
@@ -25,9 +26,10 @@ use arming::Arming;
 use choice::{Choice, Memory};
 use edit::Edit;
 use hallpass_session::control::protocol::{
-    Answer, Call, Duration, Hello, Message, Question, Scope,
+    Answer, Call, Duration, FlowId, Hello, Message, Question, Scope,
 };
 use hallpass_session::verdict::Verdict;
+use live::Live;
 use queue::Queue;
 use retry::Retries;
 use rules::SavedList;
@@ -72,6 +74,10 @@ enum Sent {
     Decision(Box<Item>),
     /// Halt (true) or release.
     Halt(String, bool),
+    /// What is open in this session?
+    Look(String),
+    /// End a connection of this session.
+    End(String),
     /// What needs no reply.
     Other,
 }
@@ -90,6 +96,9 @@ pub struct Notice {
 pub struct Model {
     queue: Queue,
     sessions: Sessions,
+    live: Live,
+    /// The last report changes nothing that is on screen.
+    is_quiet: bool,
     saved: SavedList,
     choice: Option<Choice>,
     memory: Memory,
@@ -116,15 +125,18 @@ impl Model {
     /// Takes in what a session did.
     pub fn report(&mut self, report: Report, now: Instant) {
         let front = self.front_key();
+        self.is_quiet = false;
         match report {
             Report::Joined(hello) => self.sessions.joined(hello),
             Report::Left(session) => {
                 self.sessions.left(&session);
                 self.queue.remove_session(&session);
                 self.beyond.remove(&session);
+                self.live.left(&session);
                 self.sent.retain(|_, sent| match sent {
                     Sent::Decision(item) => item.key.session != session,
                     Sent::Halt(halted, _) => *halted != session,
+                    Sent::Look(other) | Sent::End(other) => *other != session,
                     Sent::Other => true,
                 });
             }
@@ -153,11 +165,15 @@ impl Model {
                     .retain(|_, sent| !matches!(sent, Sent::Decision(item) if item.key == key));
             }
             Message::Event(event) => self.sessions.happened(session, &event.time, &event.kind),
+            Message::Flows { flows, more, .. } => {
+                self.sent
+                    .retain(|_, sent| !matches!(sent, Sent::Look(asked) if asked == session));
+                self.is_quiet = !self.live.came(session, &flows, more, now);
+            }
             // Replies come as `Replied`.
             Message::Hello(_)
             | Message::Done { .. }
             | Message::Error { .. }
-            | Message::Flows { .. }
             | Message::Answering { .. } => {}
         }
     }
@@ -190,6 +206,14 @@ impl Model {
         let sent = self.sent.remove(&ticket);
         match (sent, result) {
             (Some(Sent::Halt(session, halted)), Ok(_)) => self.sessions.halted(&session, halted),
+            (Some(Sent::End(session)), result) => {
+                if let Err(error) = result {
+                    self.trouble(format!("Not ended: {error}"));
+                }
+                self.live.look_again(&session);
+            }
+            // What cannot be seen is not worth a word each second.
+            (Some(Sent::Look(_)), Err(_)) => self.is_quiet = true,
             (Some(Sent::Decision(item)), Err(error)) => {
                 self.trouble(format!("Not answered: {error}"));
                 self.queue.put(*item);
@@ -219,6 +243,46 @@ impl Model {
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// Their live connections.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Whether the last report changed nothing that is on screen.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// Live connections are on screen, or not any more.
+    pub fn live_on_screen(&mut self, is_on_screen: bool) {
+        self.live.on_screen(is_on_screen && self.is_shown);
+    }
+
+    /// Asks for the live connections that are on screen, where it is time.
+    pub fn look(&mut self, now: Instant) {
+        if !self.live.is_on_screen() {
+            return;
+        }
+        let sessions: Vec<String> = self.sessions.iter().map(|s| s.name.clone()).collect();
+        for session in sessions {
+            if self.live.is_due(&session, now) {
+                self.send(&session, Call::Flows, Sent::Look(session.clone()));
+            }
+        }
+    }
+
+    /// Ends a live connection; rules stay as they are.
+    pub fn end(&mut self, session: &str, flow: FlowId) {
+        let call = Call::End {
+            flow,
+            reset: false,
+            deny: false,
+        };
+        self.send(session, call, Sent::End(session.to_owned()));
     }
 
     /// The saved rules.
@@ -314,6 +378,7 @@ impl Model {
     /// The window is gone, or behind a panel of the desktop.
     pub fn hidden(&mut self) {
         self.is_shown = false;
+        self.live.on_screen(false);
         self.closing = false;
         self.arming.disarm();
     }

@@ -1,8 +1,34 @@
 //! Questions for tests.
 
 use hallpass_policy::{Parent, Protocol, Subject};
-use hallpass_session::control::protocol::{Offer, Question, QuestionId, Scope};
+use hallpass_session::control::protocol::{
+    Direction, LiveFlow, Offer, Question, QuestionId, Scope, State,
+};
 use hallpass_session::flow::{App, Name};
+use hallpass_session::verdict::Source;
+
+/// A live connection of curl to printer.lan.
+pub(crate) fn live(id: u64) -> LiveFlow {
+    LiveFlow {
+        id,
+        pids: vec![4242],
+        shared_by: 1,
+        app: "/usr/bin/curl".to_owned(),
+        direction: Direction::Out,
+        proto: Protocol::Tcp,
+        address: [192, 168, 1, 9].into(),
+        port: 631,
+        local_address: [192, 168, 1, 5].into(),
+        local_port: 40122,
+        names: vec![Name::claimed("printer.lan".to_owned())],
+        state: State::Established,
+        sent: Some(420),
+        received: Some(1_234_567),
+        age_ms: Some(12_000),
+        age_is_exact: true,
+        source: Some(Source::Default),
+    }
+}
 
 /// `app` wants to connect to `host` (192.168.1.9), port 631.
 pub(crate) fn question(id: QuestionId, app: &str, host: &str) -> Question {

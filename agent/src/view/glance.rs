@@ -2,7 +2,7 @@
 
 use super::theme::{MARGIN, Palette, bold, regular};
 use super::widgets::{card, cell, cut, edge, lead, pill, small};
-use super::{Tab, dialog, saved};
+use super::{Tab, dialog, live, saved};
 use crate::model::Model;
 use crate::model::sessions::{Decision, Session};
 use eframe::egui;
@@ -78,7 +78,7 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
         }
         return;
     }
-    let mut halt = None;
+    let (mut halt, mut ended) = (None, None);
     for session in model.sessions().iter() {
         card(ui, |ui| {
             ui.horizontal(|ui| {
@@ -103,11 +103,22 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
                     }
                 });
             });
+            if let Some(open) = model.live().of(&session.name)
+                && !open.lines.is_empty()
+            {
+                ui.add_space(4.0);
+                if let Some(flow) = live::show(ui, open) {
+                    ended = Some((session.name.clone(), flow));
+                }
+            }
             if !session.decisions.is_empty() {
                 ui.add_space(4.0);
                 decisions(ui, session);
             }
         });
+    }
+    if let Some((session, flow)) = ended {
+        model.end(&session, flow);
     }
     if let Some((session, is_halt)) = halt {
         model.halt(&session, is_halt);

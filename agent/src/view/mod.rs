@@ -8,6 +8,7 @@ mod details;
 mod dialog;
 mod glance;
 mod input;
+mod live;
 mod saved;
 pub(crate) mod theme;
 mod widgets;
@@ -32,6 +33,7 @@ pub enum Tab {
 /// The whole window.
 pub fn window(ui: &mut egui::Ui, model: &mut Model, tab: &mut Tab, now: Instant) {
     input::take(ui, model, now);
+    model.live_on_screen(model.front().is_none() && *tab == Tab::Now);
     if model.front().is_some() {
         dialog::dialog(ui, model, now);
     } else {

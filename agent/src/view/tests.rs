@@ -3,7 +3,7 @@
 
 use super::{Tab, theme, window};
 use crate::model::rules::Change;
-use crate::model::samples::question;
+use crate::model::samples::{live, question};
 use crate::model::{Model, Report, arming};
 use eframe::egui;
 use egui::{Key, Modifiers};
@@ -11,7 +11,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use hallpass_policy::{Action, Rule};
 use hallpass_session::control::protocol::{
-    Answer, Call, Duration as For, Hello, Message, Question, Scope,
+    Answer, Call, Duration as For, Hello, LiveFlow, Message, Question, Scope,
 };
 use hallpass_session::verdict::Verdict;
 use std::time::{Duration, Instant};
@@ -415,6 +415,69 @@ fn a_glance_shows_sessions_and_halts_them() {
     harness.get_by_label("halted");
     click(&mut harness, "Release session 4242-0000000a");
     assert_eq!(calls(&mut harness), [Call::Release]);
+}
+
+#[test]
+fn a_glance_lists_live_connections_and_ends_them() {
+    let mut harness = stage(Vec::new());
+    let now = harness.state().now;
+    harness.state_mut().model.look(now);
+    assert_eq!(calls(&mut harness), [Call::Flows]);
+    let flows = |flows: Vec<LiveFlow>| Message::Flows {
+        re: 1,
+        flows,
+        more: 0,
+        missing: Vec::new(),
+    };
+    let said = Report::Said("4242-0000000a".to_owned(), flows(vec![live(3)]));
+    harness.state_mut().model.report(said.clone(), now);
+    assert!(!harness.state().model.is_quiet());
+    harness.run();
+    harness.get_by_label("established · 420 B sent · 1.2 MB received");
+    // The same again is no reason to paint.
+    let later = now + Duration::from_secs(1);
+    harness.state_mut().model.look(later);
+    assert_eq!(calls(&mut harness), [Call::Flows]);
+    harness.state_mut().model.report(said, later);
+    assert!(harness.state().model.is_quiet());
+
+    let label = "End curl[4242] → printer.lan:631/tcp (192.168.1.9)";
+    click(&mut harness, label);
+    let command = harness.state_mut().model.take_commands().remove(0);
+    let end = Call::End {
+        flow: 3,
+        reset: false,
+        deny: false,
+    };
+    assert_eq!(command.call, end);
+    let failed = Report::Replied(command.ticket, Err("it is gone".to_owned()));
+    harness.state_mut().model.report(failed, later);
+    harness.run();
+    harness.get_by_label("Not ended: it is gone");
+    // It is looked again at once, and the row goes.
+    harness.state_mut().model.look(later);
+    let gone = Report::Said("4242-0000000a".to_owned(), flows(Vec::new()));
+    harness.state_mut().model.report(gone, later);
+    harness.run();
+    assert!(harness.query_by_label(label).is_none());
+}
+
+#[test]
+fn connections_are_asked_for_only_while_they_are_on_screen() {
+    let mut harness = stage(vec![question(1, "curl", "printer.lan")]);
+    let now = harness.state().now;
+    harness.state_mut().model.look(now);
+    assert_eq!(calls(&mut harness), [], "a question is on screen");
+    let mut harness = stage(Vec::new());
+    harness.state_mut().tab = Tab::Saved;
+    harness.run();
+    harness.state_mut().model.look(now);
+    assert_eq!(calls(&mut harness), [], "saved rules are on screen");
+    harness.state_mut().tab = Tab::Now;
+    harness.run();
+    harness.state_mut().model.hidden();
+    harness.state_mut().model.look(now);
+    assert_eq!(calls(&mut harness), [], "nothing is");
 }
 
 #[test]
