@@ -5,7 +5,7 @@
 
 use hallpass_session::control::protocol::{Direction, FlowId, LiveFlow};
 use hallpass_session::render;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// How often they are asked for.
@@ -15,6 +15,8 @@ pub const EVERY: Duration = Duration::from_secs(1);
 const REST: u32 = 20;
 /// How long a session may take before it is asked again.
 const LOST: Duration = Duration::from_secs(30);
+/// After the rows have moved under the pointer no click counts for this long.
+pub const SETTLE: Duration = Duration::from_millis(700);
 /// How many connections of a session are kept to be shown.
 pub const KEPT: usize = 24;
 
@@ -47,6 +49,10 @@ struct Watched {
     asked: Option<Instant>,
     /// Not to be asked before.
     next: Option<Instant>,
+    /// Those that are being ended: a second click would mean another by then.
+    ending: HashSet<FlowId>,
+    /// When a row last went, or came before others.
+    moved: Option<Instant>,
 }
 
 /// The connections of all sessions.
@@ -87,6 +93,31 @@ impl Live {
         is_due
     }
 
+    /// Whether a connection is being ended.
+    #[must_use]
+    pub fn is_ending(&self, session: &str, id: FlowId) -> bool {
+        let watched = self.sessions.get(session);
+        watched.is_some_and(|watched| watched.ending.contains(&id))
+    }
+
+    /// A click on a row's button; false where it may have been meant for another row.
+    pub(super) fn may_end(&mut self, session: &str, id: FlowId, now: Instant) -> bool {
+        let Some(watched) = self.sessions.get_mut(session) else {
+            return false;
+        };
+        let has_settled = watched
+            .moved
+            .is_none_or(|moved| now.saturating_duration_since(moved) >= SETTLE);
+        has_settled && watched.ending.insert(id)
+    }
+
+    /// It could not be ended.
+    pub(super) fn not_ended(&mut self, session: &str, id: FlowId) {
+        if let Some(watched) = self.sessions.get_mut(session) {
+            watched.ending.remove(&id);
+        }
+    }
+
     /// Something was done: ask at the next opportunity.
     pub(super) fn look_again(&mut self, session: &str) {
         if let Some(watched) = self.sessions.get_mut(session) {
@@ -114,6 +145,14 @@ impl Live {
         watched.next = now.checked_add(rest);
         let list = list(flows, more);
         let is_news = watched.list != list;
+        let mut places = watched.list.lines.iter().zip(&list.lines);
+        let shrinks = list.lines.len() < watched.list.lines.len();
+        if shrinks || places.any(|(before, after)| before.id != after.id) {
+            watched.moved = Some(now);
+        }
+        watched
+            .ending
+            .retain(|id| list.lines.iter().any(|line| line.id == *id));
         watched.list = list;
         is_news
     }
@@ -193,6 +232,25 @@ mod tests {
         assert!(live.came(SESSION, &[], 0, now));
         live.left(SESSION);
         assert!(live.of(SESSION).is_none());
+    }
+
+    #[test]
+    fn a_click_counts_once_and_not_just_after_rows_have_moved() {
+        let (mut live, now) = (Live::default(), Instant::now());
+        let two = [samples::live(3), samples::live(4)];
+        live.is_due(SESSION, now);
+        live.came(SESSION, &two, 0, now);
+        assert!(live.may_end(SESSION, 3, now), "new rows below move nothing");
+        assert!(live.is_ending(SESSION, 3));
+        assert!(!live.may_end(SESSION, 3, now), "a double click");
+        live.came(SESSION, &two[1..], 0, now);
+        assert!(!live.may_end(SESSION, 4, now), "it was under the pointer");
+        assert!(live.may_end(SESSION, 4, now + SETTLE));
+        live.not_ended(SESSION, 4);
+        assert!(
+            live.may_end(SESSION, 4, now + SETTLE),
+            "it may be tried again"
+        );
     }
 
     #[test]

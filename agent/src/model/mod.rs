@@ -77,7 +77,7 @@ enum Sent {
     /// What is open in this session?
     Look(String),
     /// End a connection of this session.
-    End(String),
+    End(String, FlowId),
     /// What needs no reply.
     Other,
 }
@@ -136,7 +136,7 @@ impl Model {
                 self.sent.retain(|_, sent| match sent {
                     Sent::Decision(item) => item.key.session != session,
                     Sent::Halt(halted, _) => *halted != session,
-                    Sent::Look(other) | Sent::End(other) => *other != session,
+                    Sent::Look(other) | Sent::End(other, _) => *other != session,
                     Sent::Other => true,
                 });
             }
@@ -206,8 +206,9 @@ impl Model {
         let sent = self.sent.remove(&ticket);
         match (sent, result) {
             (Some(Sent::Halt(session, halted)), Ok(_)) => self.sessions.halted(&session, halted),
-            (Some(Sent::End(session)), result) => {
+            (Some(Sent::End(session, flow)), result) => {
                 if let Err(error) = result {
+                    self.live.not_ended(&session, flow);
                     self.trouble(format!("Not ended: {error}"));
                 }
                 self.live.look_again(&session);
@@ -276,13 +277,16 @@ impl Model {
     }
 
     /// Ends a live connection; rules stay as they are.
-    pub fn end(&mut self, session: &str, flow: FlowId) {
+    pub fn end(&mut self, session: &str, flow: FlowId, now: Instant) {
+        if !self.live.may_end(session, flow, now) {
+            return;
+        }
         let call = Call::End {
             flow,
             reset: false,
             deny: false,
         };
-        self.send(session, call, Sent::End(session.to_owned()));
+        self.send(session, call, Sent::End(session.to_owned(), flow));
     }
 
     /// The saved rules.

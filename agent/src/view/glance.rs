@@ -107,7 +107,9 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
                 && !open.lines.is_empty()
             {
                 ui.add_space(4.0);
-                if let Some(flow) = live::show(ui, open) {
+                if let Some(flow) =
+                    live::show(ui, open, |id| model.live().is_ending(&session.name, id))
+                {
                     ended = Some((session.name.clone(), flow));
                 }
             }
@@ -118,7 +120,7 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
         });
     }
     if let Some((session, flow)) = ended {
-        model.end(&session, flow);
+        model.end(&session, flow, now);
     }
     if let Some((session, is_halt)) = halt {
         model.halt(&session, is_halt);
