@@ -364,8 +364,9 @@ const DIAL: &str = "
 import os, socket, sys
 for path in sys.argv[1:]:
     s = socket.socket(socket.AF_UNIX)
-    try: s.connect(path); print('connected')
+    try: s.connect(path)
     except OSError as e: print(e.strerror)
+    else: print('cannot control' in s.recv(4096).decode() and 'turned away')
 ";
 
 #[test]
@@ -374,21 +375,25 @@ fn no_control_socket_is_within_a_targets_reach() {
         return;
     }
     let (mine, other) = (Dir::new(), Dir::new());
-    // A session whose socket stands elsewhere: its directory's shape tells.
-    let waits = other.run(&["--default", "allow"], &["sh", "-c", "read line"]);
+    // A session whose socket stands elsewhere: its directory's shape tells; moved away it tells
+    // by itself, as soon as the two know of each other.
+    let waits = other
+        .run(&["--default", "allow"], &["sh", "-c", "read line"])
+        .env("XDG_RUNTIME_DIR", mine.path("run"));
     let waits = Terminal::spawn(waits);
-    let foreign = other.session().join("control");
+    let foreign = mine.session().join("control");
     let script = mine.script("dial.py", DIAL);
     let command = format!(
-        "cd $XDG_RUNTIME_DIR/hallpass/*-*/ && python3 {script} control $PWD/control {} && \
-         mv control ../moved && python3 {script} ../moved; ln -s {} link; python3 {script} link",
-        foreign.display(),
+        "cd $XDG_RUNTIME_DIR/hallpass/${{HALLPASS%%;*}}/ && \
+         python3 {script} control $PWD/control {0} && mv control ../moved && \
+         python3 {script} ../moved; ln -s {0} link; python3 {script} link; \
+         mv {0} ../other; python3 {script} ../other",
         foreign.display(),
     );
     let flags = ["--guard=on", "-v", "--default", "allow"];
     let outcome = mine.run(&flags, &["sh", "-c", &command]).output().ok();
-    let refused = "Connection refused\n".repeat(5);
-    assert_eq!(outcome.stdout, refused, "{outcome}");
+    let expected = "Connection refused\n".repeat(5) + "turned away\n";
+    assert_eq!(outcome.stdout, expected, "{outcome}");
     outcome.says("control socket");
     waits.send_line("");
 }

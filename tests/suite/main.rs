@@ -21,6 +21,7 @@ mod flows;
 mod guarded;
 mod hostile;
 mod inspect;
+mod killed;
 mod lifetime;
 mod liveness;
 mod load;

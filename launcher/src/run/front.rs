@@ -9,6 +9,7 @@ use super::{forward, signals};
 use crate::exit::Exit;
 use crate::say::say;
 use crate::sys;
+use hallpass_session::{paths, runtime_dir};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
@@ -17,7 +18,6 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpid};
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,6 @@ struct Front {
     signals: SignalFd,
     /// CMD, once it has been forked.
     command: Option<Pid>,
-    /// Where the session's sockets are.
-    dir: Option<PathBuf>,
     /// CMD is stopped by this signal, and the front has not stopped itself yet.
     stop: Option<i32>,
     /// A stop signal for CMD that may have reached it already, and when to forward it if not.
@@ -88,7 +86,6 @@ impl Front {
             follow,
             signals: signals::descriptor()?,
             command: None,
-            dir: None,
             stop: None,
             stop_to_forward: None,
             failed: None,
@@ -236,7 +233,6 @@ impl Front {
             } => {
                 self.command = Some(Pid::from_raw(command));
                 let connected = self.follow.client.connect(&dir, self.follow.session);
-                self.dir = Some(dir);
                 match connected {
                     Ok(()) => self.follow.link.send(&ToSession::Go)?,
                     // CMD must not run where nobody could say what becomes of its connections.
@@ -287,16 +283,17 @@ impl Front {
         self.follow.client.close(&self.follow.link, false);
         if self.failed.is_none() {
             // Without the guard the hook makes calls on its own that it has been allowed.
-            say(if self.follow.guard {
+            say(if self.command.is_none() {
+                "the session was killed before CMD was started"
+            } else if self.follow.guard {
                 "the session was killed; CMD goes on, and each of its connections fails (ENOSYS)"
             } else {
                 "the session was killed; CMD goes on, and each of its connections that is not decided yet is refused"
             });
         }
-        if let Some(dir) = &self.dir {
-            // Its lock is free, so the next hallpass command would do it otherwise.
-            let _ = std::fs::remove_dir_all(dir);
-        }
+        // Also where it had no time to say which directory it has.
+        let bases = runtime_dir::bases(&paths::environment);
+        runtime_dir::remove(&bases, self.follow.session.as_raw().cast_unsigned());
         self.reap();
     }
 

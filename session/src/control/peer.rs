@@ -1,5 +1,6 @@
 //! Who may speak to a session: the same user, and nobody that the session itself started.
 
+use crate::{paths, runtime_dir};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
@@ -48,10 +49,26 @@ pub(super) fn check(socket: &impl AsFd, session_pid: u32) -> Result<(), String> 
                 .to_owned(),
         );
     }
+    if is_session(pid) {
+        return Err(
+            "programs that run under hallpass cannot control another session; \
+                    use another terminal"
+                .to_owned(),
+        );
+    }
     match handle {
         Some(handle) if has_ended(&handle) => Err(gone()),
         _ => Ok(()),
     }
+}
+
+/// A session connects to nobody's control socket for itself: its guard does, in the place of a
+/// program that has found the socket where it was moved to.
+fn is_session(pid: u32) -> bool {
+    let bases = runtime_dir::bases(&paths::environment);
+    runtime_dir::sessions(&bases)
+        .iter()
+        .any(|session| session.name.pid == pid)
 }
 
 fn gone() -> String {

@@ -58,6 +58,23 @@ pub fn sweep(bases: &[PathBuf]) {
     }
 }
 
+/// Clears away what the session with this process id left behind, which has ended just now.
+pub fn remove(bases: &[PathBuf], pid: u32) {
+    for base in bases {
+        if base::check(base).is_err() {
+            continue;
+        }
+        for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.as_bytes();
+            let name = name.strip_prefix(UNFINISHED.as_bytes()).unwrap_or(name);
+            if SessionName::parse(name).is_some_and(|name| name.pid == pid) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
 /// The session that a person means: its name, or a beginning of it that fits only one.
 ///
 /// # Errors

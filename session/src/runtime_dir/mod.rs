@@ -10,7 +10,7 @@ mod base;
 mod list;
 
 pub use base::{bases, usable};
-pub use list::{Session, find, sessions, sweep};
+pub use list::{Session, find, remove, sessions, sweep};
 
 use crate::problem::Problem;
 use hallpass_wire::SessionName;

@@ -191,3 +191,31 @@ fn people_may_shorten_a_session_s_name() {
             .contains(r"1-\u{1b}[2J")
     );
 }
+
+#[test]
+fn what_one_session_left_is_removed_and_nothing_else() {
+    let scratch = Scratch::new();
+    let ours = RuntimeDir::create(&scratch.bases()).unwrap();
+    let base = scratch.0.join("hallpass");
+    for name in [
+        "4711-0badcafe",
+        ".new-4711-00000001",
+        "4712-0badcafe",
+        "notes",
+    ] {
+        std::fs::create_dir(base.join(name)).unwrap();
+    }
+    remove(&scratch.bases(), 4711);
+    let mut left: Vec<_> = std::fs::read_dir(&base)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let mut expected = vec![
+        "4712-0badcafe".to_owned(),
+        ours.name().to_string(),
+        "notes".into(),
+    ];
+    expected.sort();
+    assert_eq!(left, expected);
+}
