@@ -17,11 +17,13 @@ use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
 use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
+use crate::verify::Wanted;
 use hallpass_policy::{Environment, Policy, Rule};
 use hallpass_wire::Keep;
 use recent::Recent;
 use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tally::Tally;
@@ -176,19 +178,6 @@ impl Core {
         self.publish(&mut state, kind);
     }
 
-    /// Whether no rule allows the call as things stand. Nobody is asked, nothing is recorded; a
-    /// halt holds every call, so then it is not said.
-    #[must_use]
-    pub fn is_not_allowed(&self, flow: &Flow) -> bool {
-        let mut state = self.lock();
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let refused = state.engine.is_not_allowed(flow, now, wall);
-        // An answer may have run out just now.
-        self.carry_out(&mut state, now);
-        refused
-    }
-
     /// Counts a refusal that is like one recorded a moment ago.
     pub fn count_refusal(&self) {
         self.lock().engine.count(Verdict::Deny, 1);
@@ -218,6 +207,24 @@ impl Core {
         let mut state = self.lock();
         self.take_counts(&mut state);
         state.engine.totals()
+    }
+
+    /// From now on only names that the session has looked up itself satisfy rules that allow.
+    pub fn trust_only_verified_names(&self) {
+        self.lock().engine.trust_only_verified_names();
+    }
+
+    /// The names that would change what happens to this flow, if they had its address.
+    #[must_use]
+    pub fn names_wanted(&self, flow: &Flow) -> Vec<Wanted> {
+        let wall = jiff::Timestamp::now();
+        self.lock().engine.names_wanted(flow, wall)
+    }
+
+    /// See [`Engine::is_rebound`].
+    #[must_use]
+    pub fn is_rebound(&self, name: &str, address: IpAddr) -> bool {
+        self.lock().engine.is_rebound(name, address)
     }
 
     /// A process has looked a name up that it had not before.

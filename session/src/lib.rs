@@ -28,3 +28,4 @@ pub mod runtime_dir;
 mod sys;
 pub mod targets;
 pub mod verdict;
+pub mod verify;

@@ -79,7 +79,9 @@ pub(crate) fn socket_address(address: Address, port: u16) -> SocketAddr {
     }
 }
 
-fn ip(address: Address) -> IpAddr {
+/// The wire's address as the standard library's.
+#[must_use]
+pub fn ip(address: Address) -> IpAddr {
     match address {
         Address::V4(octets) => Ipv4Addr::from(octets).into(),
         Address::V6 { octets, .. } => Ipv6Addr::from(octets).into(),

@@ -84,6 +84,9 @@ pub enum Fallback {
     NotVisible,
     /// No descriptor or thread was left to act with.
     OutOfResources,
+    /// A rule allows the name that the program looked up, but no look-up of the session gave this
+    /// address for it.
+    NameNotVerified,
 }
 
 impl Fallback {
@@ -103,6 +106,9 @@ impl Fallback {
             Self::Closed => "the guard keeps this way closed",
             Self::NotVisible => "the guard cannot act in this process's place",
             Self::OutOfResources => "the session has no descriptor or thread left",
+            Self::NameNotVerified => {
+                "a rule allows the name, but no look-up of ours gave this address for it"
+            }
         }
     }
 }

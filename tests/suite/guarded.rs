@@ -72,7 +72,7 @@ const ASKING: [&str; 7] = [
 ];
 
 /// Lines of the log of one kind.
-fn log(dir: &Dir, kind: &str) -> Vec<serde_json::Value> {
+pub(crate) fn log(dir: &Dir, kind: &str) -> Vec<serde_json::Value> {
     dir.expect_nothing_left();
     let files = std::fs::read_dir(dir.path("state/hallpass")).unwrap();
     let lines = files

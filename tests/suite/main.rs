@@ -25,6 +25,7 @@ mod killed;
 mod lifetime;
 mod liveness;
 mod load;
+mod names;
 mod programs;
 mod prompt;
 mod rules;

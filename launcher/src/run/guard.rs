@@ -6,24 +6,27 @@
 mod look_ups;
 mod refusals;
 mod sockets;
+mod staged;
 
 use hallpass_guard::{
-    Call, CallKind, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict,
-    Withdraw, Withdrawn,
+    Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
 };
-use hallpass_session::core::{Asked, Core};
+use hallpass_policy::canonical_name;
+use hallpass_session::core::Core;
 use hallpass_session::event::Kind;
-use hallpass_session::identity::{Identity, is_alive};
-use hallpass_session::targets::Targets;
+use hallpass_session::identity::Identity;
+use hallpass_session::targets::{Targets, ip};
 use hallpass_session::verdict::{self, Fallback, Source};
-use hallpass_wire::Note;
+use hallpass_session::verify::Verifier;
+use hallpass_wire::{NameReport, Note};
 use look_ups::LookUps;
 use nix::errno::Errno;
-use refusals::Refusals;
+use refusals::{Rebound, Refusals};
 use sockets::OutOfReach;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Why there is no guard, and what a person can do.
 pub(super) fn cannot_install(error: &InstallError) -> String {
@@ -42,7 +45,9 @@ pub(super) fn cannot_install(error: &InstallError) -> String {
 pub(super) struct Decider {
     core: Core,
     targets: Mutex<Targets>,
+    verifier: Verifier,
     look_ups: Mutex<LookUps>,
+    rebound: Mutex<Rebound>,
     refusals: Mutex<Refusals>,
     out_of_reach: OutOfReach,
 }
@@ -50,10 +55,13 @@ pub(super) struct Decider {
 impl Decider {
     /// For the session with this process id, whose runtime directory is `dir`.
     pub(super) fn new(core: Core, session_pid: u32, dir: &Path) -> Self {
+        core.trust_only_verified_names();
         Self {
             core,
             targets: Mutex::new(Targets::new(session_pid)),
+            verifier: Verifier::default(),
             look_ups: Mutex::default(),
+            rebound: Mutex::default(),
             refusals: Mutex::default(),
             out_of_reach: OutOfReach::new(dir),
         }
@@ -62,49 +70,43 @@ impl Decider {
     fn ask(
         &self,
         caller: Caller,
-        kind: CallKind,
         protocol: Protocol,
         to: SocketAddr,
         reply: Reply,
     ) -> Option<Withdraw> {
-        let in_look_up = lock(&self.look_ups).calls(caller, kind, protocol, to.port());
         let flow = {
             let mut targets = lock(&self.targets);
             let identity = targets.identify(caller.pid);
             identity.map(|identity| targets.flow(caller.pid, &identity, policy(protocol), to))
         };
-        let Some(flow) = flow else {
+        let Some(mut flow) = flow else {
             self.refuse(caller, None, "a call", Fallback::NotOurs);
             reply.settle(Verdict::Deny);
             return None;
         };
-        if in_look_up && self.core.is_not_allowed(&flow) {
-            // It asks for a source address, and sends nothing: whoever says so falsely can send
-            // nothing either.
-            reply.settle(Verdict::Probe);
-            return None;
+        self.verifier.mark(&mut flow);
+        let wanted = self.core.names_wanted(&flow);
+        if wanted.is_empty() {
+            return staged::ask(&self.core, flow, reply);
         }
-        // Whoever comes first, this or the callback, takes it.
-        let reply = Arc::new(Mutex::new(Some(reply)));
-        let late = Arc::clone(&reply);
-        let asked = self.core.ask(flow, move |verdict, _| {
-            settle(&late, verdict);
-        });
-        match asked {
-            Asked::Decided { verdict, .. } => {
-                settle(&reply, verdict);
-                None
-            }
-            Asked::Held(id) => {
-                let core = self.core.clone();
-                Some(Box::new(move |why| {
-                    let may_return = match why {
-                        Withdrawn::Interrupted | Withdrawn::TimedOut => true,
-                        Withdrawn::Gone => is_alive(caller.pid),
-                    };
-                    core.withdraw(id, may_return);
-                }))
-            }
+        staged::ask_with_names(&self.core, &self.verifier, flow, wanted, reply)
+    }
+
+    fn point_out_rebinding(&self, report: &NameReport) {
+        let Ok(name) = canonical_name(report.name()) else {
+            return;
+        };
+        let addresses = report.addresses().iter().map(|it| ip(*it).to_canonical());
+        let mut rebound = addresses.filter(|address| self.core.is_rebound(&name, *address));
+        if let Some(address) = rebound.next()
+            && lock(&self.rebound).is_new(&name)
+        {
+            self.core.record(Kind::Coverage {
+                text: format!(
+                    "{name} was looked up as {address}, which is not on the internet: rules that \
+                     allow the name do not count for it (DNS rebinding)"
+                ),
+            });
         }
     }
 
@@ -125,8 +127,11 @@ impl Decider {
 
 impl Decide for Decider {
     fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
+        if lock(&self.look_ups).is_probe(&call, Instant::now()) {
+            return staged::probe(reply);
+        }
         match call.destination {
-            Destination::Ip(protocol, to) => self.ask(call.caller, call.kind, protocol, to, reply),
+            Destination::Ip(protocol, to) => self.ask(call.caller, protocol, to, reply),
             // Brokers are decided here, too, once there are rules for them.
             Destination::Path {
                 path,
@@ -154,12 +159,13 @@ impl Decide for Decider {
 
     fn report(&self, caller: Caller, report: &[u8]) -> Errno {
         match Note::decode(report) {
-            Ok(Note::Entered(_)) => lock(&self.look_ups).enter(caller),
+            Ok(Note::Entered(_)) => lock(&self.look_ups).enter(caller, Instant::now()),
             Ok(Note::Left) => lock(&self.look_ups).leave(caller),
             Ok(Note::Found(names)) => {
                 let is_new = lock(&self.targets).note(caller.pid, &names);
                 if is_new {
                     self.core.name_learned();
+                    self.point_out_rebinding(&names);
                 }
             }
             // A program's own connect to nothing.

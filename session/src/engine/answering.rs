@@ -23,7 +23,7 @@ impl Engine {
     #[must_use]
     pub fn question(&self, id: QuestionId, now: Instant) -> Option<Question> {
         let open = self.questions.get(&id)?;
-        let offers = offers::offers(&open.flow, &self.environment)
+        let offers = offers::offers(&self.offered(&open.flow), &self.environment)
             .into_iter()
             .map(|mut offer| {
                 let rule = offers::rule(&open.flow, Verdict::Allow, &offer.to);
@@ -59,7 +59,7 @@ impl Engine {
     /// The question is gone, or the answer is none that it offers; in words for the client.
     pub fn plan(&self, id: QuestionId, answer: &Answer) -> Result<Rule, String> {
         let open = self.open_for(id, answer.duration)?;
-        answer_rule(&open.flow, answer, &self.environment)
+        answer_rule(&self.offered(&open.flow), answer, &self.environment)
     }
 
     /// [`Self::plan`] for destinations of the person's own.
@@ -78,7 +78,7 @@ impl Engine {
             return Err(format!("write 1 to {MAX_DESTINATIONS} destinations"));
         }
         let rule = offers::rule(&open.flow, verdict, to)?;
-        let names: Vec<&str> = open.flow.names.iter().map(|n| n.name.as_str()).collect();
+        let names = self.names_for(rule.action, &open.flow);
         let query = query(&open.flow, &names);
         let covers = |to: &Destination| to.matches_for(rule.action, &query, &self.environment);
         if !rule.to.iter().any(covers) {
@@ -210,7 +210,7 @@ impl Engine {
     fn matching(&self, rule: &Rule) -> Vec<AskId> {
         let asks = self.waiting.iter().filter(|(_, waiting)| {
             let flow = &waiting.flow;
-            let names: Vec<&str> = flow.names.iter().map(|name| name.name.as_str()).collect();
+            let names = self.names_for(rule.action, flow);
             let query = query(flow, &names);
             let is_app = rule.app.as_ref();
             is_app.is_none_or(|app| app.matches(&flow.app.subject))

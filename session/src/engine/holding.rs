@@ -22,7 +22,7 @@ impl Engine {
         if !self.somebody_may_answer() {
             return self.refuse(&flow, Fallback::NobodyToAsk);
         }
-        let key = Key::of(&flow);
+        let key = Key::of(&self.offered(&flow));
         if let Some(id) = self.by_key.get(&key).copied() {
             return self.hold_or_refuse(ask, flow, Some(id), now);
         }

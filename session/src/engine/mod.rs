@@ -8,6 +8,7 @@ mod answering;
 mod clock;
 mod holding;
 mod kept;
+mod naming;
 mod offers;
 #[cfg(test)]
 mod properties;
@@ -135,6 +136,10 @@ pub struct Engine {
     generation: u64,
     /// What the rules of now hang on, besides the address.
     hangs_on: HangsOn,
+    /// Only a name that the session has looked up satisfies a rule that allows.
+    only_verified: bool,
+    /// The names that rules are written with, where they are looked up.
+    rule_names: Vec<String>,
 }
 
 /// What the policy, or the lack of one, says about a flow.
@@ -163,6 +168,8 @@ impl Engine {
             effects: Vec::new(),
             generation: 0,
             hangs_on,
+            only_verified: false,
+            rule_names: Vec::new(),
         }
     }
 
@@ -193,13 +200,6 @@ impl Engine {
             Ruling::Settled(verdict, source) => self.decided(&flow, verdict, source),
             Ruling::Ask { why } => self.ask_somebody(ask, flow, why, now),
         }
-    }
-
-    /// Whether no rule allows the call as things stand, and it would be put to somebody or refused
-    /// at once. Records nothing.
-    pub fn is_not_allowed(&mut self, flow: &Flow, now: Instant, wall: jiff::Timestamp) -> bool {
-        self.expire(now);
-        !self.halted && !matches!(self.rule_on(flow, wall), Ruling::Settled(Verdict::Allow, _))
     }
 
     /// Counts calls that got a verdict without being put to the engine.
@@ -345,9 +345,9 @@ impl Engine {
             .min()
     }
 
-    fn rule_on(&self, flow: &Flow, wall: jiff::Timestamp) -> Ruling {
-        let names: Vec<&str> = flow.names.iter().map(|name| name.name.as_str()).collect();
-        let query = query(flow, &names);
+    /// What the policy says where the address has these names.
+    fn rule_under(&self, flow: &Flow, names: &[&str], wall: jiff::Timestamp) -> Ruling {
+        let query = query(flow, names);
         let decision = self.policy.decide(&query, &self.environment, wall);
         let source = match decision.winner {
             Some((layer, rule)) => Source::Rule {
@@ -386,6 +386,9 @@ impl Engine {
         let rules = self.given.iter().map(|given| given.rule.clone()).collect();
         self.policy.set_layer(Layer::Answer, rules);
         self.hangs_on = HangsOn::of(&self.policy);
+        if self.only_verified {
+            self.rule_names = naming::rule_names(&self.policy);
+        }
         self.generation += 1;
     }
 }

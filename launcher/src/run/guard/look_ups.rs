@@ -1,99 +1,125 @@
-//! Threads that are inside getaddrinfo(3), by the word of their hook.
-//!
-//! The C library sorts the addresses that it has found by connecting a datagram socket to each and
-//! asking which source address it would have; it sends nothing. The hook does not see that, the
-//! guard does: nobody is to be asked about it.
+//! Threads that are in getaddrinfo(3), as their hooks say. It connects a UDP socket to each
+//! address that it has found, to see which source address that would have (RFC 6724), and sends
+//! nothing on it. Nobody is asked about these; the guard sees to it that nothing *can* be sent.
 
-use hallpass_guard::{CallKind, Caller, Protocol};
+use hallpass_guard::{Call, CallKind, Caller, Destination, Protocol};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Longer than any look-up: five tries of thirty seconds (resolv.conf(5)).
-const LONGEST: Duration = Duration::from_secs(150);
-/// Threads that are remembered.
-const MAX_THREADS: usize = 4096;
+/// How many threads are remembered.
+const MAX_THREADS: usize = 16 * 1024;
+/// How long a look-up may take: a resolver gives up after 30 seconds with its usual settings
+/// (resolv.conf(5): three servers, two attempts, five seconds). A thread that has left by a jump
+/// or was cancelled has not said so.
+const LONGEST: Duration = Duration::from_secs(40);
+/// Where name servers answer: what getaddrinfo sends there is decided like anything else.
 const DNS: u16 = 53;
 
-/// See the module's text.
 #[derive(Default)]
 pub(super) struct LookUps {
-    threads: HashMap<Caller, Instant>,
+    since: HashMap<Caller, Instant>,
 }
 
 impl LookUps {
-    /// The thread enters.
-    pub(super) fn enter(&mut self, caller: Caller) {
-        if self.threads.len() >= MAX_THREADS {
-            self.threads.clear();
+    pub(super) fn enter(&mut self, caller: Caller, now: Instant) {
+        if self.since.len() >= MAX_THREADS {
+            self.since
+                .retain(|_, since| now.saturating_duration_since(*since) < LONGEST);
         }
-        self.threads.insert(caller, Instant::now());
+        if self.since.len() < MAX_THREADS {
+            self.since.insert(caller, now);
+        }
     }
 
-    /// The thread has left.
     pub(super) fn leave(&mut self, caller: Caller) {
-        self.threads.remove(&caller);
+        self.since.remove(&caller);
     }
 
-    /// The thread makes this call. True where it is one that asks for a source address.
-    pub(super) fn calls(
-        &mut self,
-        caller: Caller,
-        kind: CallKind,
-        protocol: Protocol,
-        port: u16,
-    ) -> bool {
-        let Some(entered) = self.threads.get(&caller) else {
+    /// Whether a call only asks for a source address. Any other call to what is no name server
+    /// shows that its thread has left.
+    pub(super) fn is_probe(&mut self, call: &Call, now: Instant) -> bool {
+        let Destination::Ip(protocol, to) = &call.destination else {
             return false;
         };
-        let is_over = entered.elapsed() > LONGEST;
-        // Only name servers are spoken to in a look-up: it has left by a jump (wget(1) does).
-        if is_over || (protocol == Protocol::Tcp && port != DNS) {
-            self.threads.remove(&caller);
+        let Some(since) = self.since.get(&call.caller) else {
+            return false;
+        };
+        if to.port() == DNS && matches!(protocol, Protocol::Udp | Protocol::Tcp) {
             return false;
         }
-        protocol == Protocol::Udp && kind == CallKind::Connect
+        let is_probe = call.kind == CallKind::Connect
+            && *protocol == Protocol::Udp
+            && now.saturating_duration_since(*since) < LONGEST;
+        if !is_probe {
+            self.leave(call.caller);
+        }
+        is_probe
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LookUps, MAX_THREADS};
-    use hallpass_guard::{CallKind, Caller, Protocol};
+    use super::{LONGEST, LookUps, MAX_THREADS};
+    use hallpass_guard::{Call, CallKind, Caller, Destination, Protocol};
+    use std::time::Instant;
 
-    const ONE: Caller = Caller { pid: 1, tid: 2 };
-
-    fn probes(look_ups: &mut LookUps, caller: Caller) -> bool {
-        look_ups.calls(caller, CallKind::Connect, Protocol::Udp, 80)
+    fn caller(tid: u32) -> Caller {
+        Caller { pid: 1, tid }
     }
 
-    #[test]
-    fn only_connects_of_datagram_sockets_of_a_thread_that_is_inside() {
-        let mut look_ups = LookUps::default();
-        assert!(!probes(&mut look_ups, ONE));
-        look_ups.enter(ONE);
-        assert!(probes(&mut look_ups, ONE));
-        assert!(!probes(&mut look_ups, Caller { pid: 1, tid: 1 }));
-        assert!(!look_ups.calls(ONE, CallKind::SendTo, Protocol::Udp, 80));
-        assert!(!look_ups.calls(ONE, CallKind::Connect, Protocol::Tcp, 53));
-        assert!(probes(&mut look_ups, ONE));
-        look_ups.leave(ONE);
-        assert!(!probes(&mut look_ups, ONE));
-    }
-
-    #[test]
-    fn a_thread_that_has_jumped_out_is_not_inside() {
-        let mut look_ups = LookUps::default();
-        look_ups.enter(ONE);
-        assert!(!look_ups.calls(ONE, CallKind::Connect, Protocol::Tcp, 80));
-        assert!(!probes(&mut look_ups, ONE));
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut look_ups = LookUps::default();
-        for tid in 0..u32::try_from(MAX_THREADS * 2).unwrap() {
-            look_ups.enter(Caller { pid: 1, tid });
+    fn call(kind: CallKind, protocol: Protocol, to: &str) -> Call {
+        Call {
+            caller: caller(7),
+            kind,
+            destination: Destination::Ip(protocol, to.parse().unwrap()),
+            resumed: false,
         }
-        assert!(look_ups.threads.len() <= MAX_THREADS);
+    }
+
+    fn probe() -> Call {
+        call(CallKind::Connect, Protocol::Udp, "192.0.2.1:80")
+    }
+
+    #[test]
+    fn a_udp_connect_in_getaddrinfo_is_a_probe() {
+        let (mut threads, now) = (LookUps::default(), Instant::now());
+        assert!(!threads.is_probe(&probe(), now));
+        threads.enter(caller(8), now);
+        assert!(!threads.is_probe(&probe(), now), "another thread");
+        threads.enter(caller(7), now);
+        let dns = call(CallKind::Connect, Protocol::Udp, "192.0.2.1:53");
+        assert!(!threads.is_probe(&dns, now), "it sends there");
+        assert!(threads.is_probe(&probe(), now));
+        assert!(threads.is_probe(&probe(), now));
+        threads.leave(caller(7));
+        assert!(!threads.is_probe(&probe(), now));
+    }
+
+    #[test]
+    fn a_thread_that_does_something_else_has_left() {
+        let now = Instant::now();
+        for other in [
+            call(CallKind::Connect, Protocol::Tcp, "192.0.2.1:80"),
+            call(CallKind::SendTo, Protocol::Udp, "192.0.2.1:80"),
+        ] {
+            let mut threads = LookUps::default();
+            threads.enter(caller(7), now);
+            assert!(!threads.is_probe(&other, now));
+            assert!(!threads.is_probe(&probe(), now));
+        }
+        let mut threads = LookUps::default();
+        threads.enter(caller(7), now);
+        assert!(!threads.is_probe(&probe(), now + LONGEST));
+    }
+
+    #[test]
+    fn threads_are_bounded() {
+        let (mut threads, now) = (LookUps::default(), Instant::now());
+        for tid in 0..u32::try_from(MAX_THREADS).unwrap() + 10 {
+            threads.enter(caller(tid), now);
+        }
+        assert_eq!(threads.since.len(), MAX_THREADS);
+        threads.enter(caller(1_000_000), now + LONGEST);
+        assert!(threads.since.len() < 10);
     }
 }

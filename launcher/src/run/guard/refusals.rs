@@ -2,7 +2,7 @@
 //! program that tries for ever fills neither screen nor log.
 
 use hallpass_session::escape::clip;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Between two lines about the same.
@@ -16,6 +16,17 @@ const SHOWN: usize = 200;
 #[derive(Default)]
 pub(super) struct Refusals {
     said: HashMap<(String, String), Said>,
+}
+
+/// Names whose addresses are elsewhere than they should be, each said once.
+#[derive(Default)]
+pub(super) struct Rebound(HashSet<String>);
+
+impl Rebound {
+    /// Whether it has not been said of this name; of more names than are remembered nothing is.
+    pub(super) fn is_new(&mut self, name: &str) -> bool {
+        self.0.len() < MAX_KINDS && self.0.insert(name.to_owned())
+    }
 }
 
 struct Said {
