@@ -205,7 +205,9 @@ fn with_deny_it_does_not_come_back() {
     let running = python(&dir, &["--default", "allow", "-v"], &program, at);
     let mut peer = Peer::accept(&listener);
     let flow = flow(&dir, at);
-    end(&dir, &flow, &["--deny"]).ok().prints("deny");
+    end(&dir, &flow, &["--deny"])
+        .ok()
+        .prints("deny 127.0.0.1 for ");
     assert_eq!(peer.read().unwrap(), 0);
     let outcome = running.finish().failed().says("ConnectionRefusedError");
     assert!(

@@ -4,12 +4,14 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::{flows, sessions};
 use crate::say::say;
-use hallpass_session::control::client::problem;
-use hallpass_session::control::protocol::{Call, Direction, FlowId, LiveFlow};
+use hallpass_session::control::client::{Client, problem};
+use hallpass_session::control::protocol::{Call, Direction, FlowId, LiveFlow, Message};
 use hallpass_session::escape::escape;
+use hallpass_session::event::Kind;
 use hallpass_session::problem::Problem;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
+use std::time::Duration;
 
 /// End a live connection; `hallpass flows` lists them.
 ///
@@ -17,9 +19,9 @@ use hallpass_session::runtime_dir::Session;
 /// connection closed. Rules stay as they are: the program may connect again, unless --deny.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EndArgs {
-    /// Which connection. The beginning of the session's name is enough, and where only one
-    /// session runs it may be left out.
-    #[arg(value_name = "[SESSION:]FLOW")]
+    /// Which connection. The beginning of the session's name is enough; where only one session
+    /// runs, the connection's number alone.
+    #[arg(value_name = "SESSION:FLOW")]
     flow: String,
 
     /// Break it off (TCP): the other end gets "connection reset", the program that or "broken
@@ -37,7 +39,8 @@ pub(crate) fn run(args: &EndArgs) -> Outcome {
     let (session, number) = named(&args.flow)?;
     let failed = |error| Failure::from(problem(&session, &error));
     let mut client = sessions::connect(&session).map_err(failed)?;
-    // What is about to be ended, while it can still be seen.
+    // What was ended, in the session's words, comes as an event before the reply.
+    client.subscribe(true, false).map_err(failed)?;
     let list = client.flows().map_err(failed)?;
     let flow = list.flows.into_iter().find(|flow| flow.id == number);
     let call = Call::End {
@@ -49,10 +52,15 @@ pub(crate) fn run(args: &EndArgs) -> Outcome {
     let mut output = Output::new();
     output.line(&summary(&session, number, flow.as_ref(), args.reset))?;
     if args.deny {
-        let calls = render::count(settled as u64, "call that waited", "calls that waited");
-        output.line(&format!(
-            "deny   the same host for this program, until the session ends ({calls} refused)"
-        ))?;
+        let rule = new_rule(&mut client).unwrap_or_else(|| "deny this host".to_owned());
+        let calls = match settled {
+            0 => String::new(),
+            _ => format!(
+                " ({} settled)",
+                render::count(settled as u64, "call", "calls")
+            ),
+        };
+        output.line(&format!("{rule}, until the session ends{calls}"))?;
     }
     output.finish()?;
     if args.deny
@@ -64,6 +72,18 @@ pub(crate) fn run(args: &EndArgs) -> Outcome {
         );
     }
     Ok(())
+}
+
+/// The rule that ending a connection has made; the event has come with the reply.
+fn new_rule(client: &mut Client) -> Option<String> {
+    while let Ok(Some(message)) = client.next(Some(Duration::ZERO)) {
+        if let Message::Event(event) = message
+            && let Kind::Disconnected { rule, .. } = event.kind
+        {
+            return rule;
+        }
+    }
+    None
 }
 
 /// `FLOW` or `SESSION:FLOW`.

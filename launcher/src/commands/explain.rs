@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     output.finish()?;
     if let (To::Name { name, .. }, None) = (&args.to, args.address) {
         say(&format!(
-            "{name} was not looked up: this takes it to be on the internet; give its address with --address"
+            "{name} was not looked up: {SOMEWHERE} stands for an address on the internet; give its own with --address"
         ));
     }
     Ok(())

@@ -15,8 +15,9 @@ const REASON_COLUMN: usize = 72;
 
 /// List the live connections of the programs that run under hallpass, and what decided them.
 ///
-/// Also those that hallpass did not decide: of static programs and others that its library does
-/// not reach.
+/// Also those that hallpass did not decide: that came from elsewhere, or, with --guard=off, of
+/// programs that its library does not reach. What is listed stays open whatever rules say later;
+/// `hallpass end` ends it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FlowsArgs {
     /// Which session, by the beginning of its name [default: all].

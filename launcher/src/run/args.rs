@@ -12,6 +12,7 @@ use std::time::Duration;
 /// (--fail-on-block), 124 --timeout ran out, 125 hallpass failed, 126 the program could not be
 /// started, 127 it was not found.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "hallpass run [OPTIONS] -- <CMD>...")]
 pub(crate) struct RunArgs {
     /// The rules.
     #[command(flatten)]

@@ -55,12 +55,15 @@ impl Core {
     ) -> Result<usize, String> {
         let mut looking = self.looking();
         let was_given = looking.numbers.was_given(id);
-        let (live, _) = self.look(&mut looking);
+        let (live, missing) = self.look(&mut looking);
         let Some(live) = live.into_iter().find(|live| live.shown.id == id) else {
-            return Err(if was_given {
-                format!("connection {id} has ended by itself, or was ended before")
-            } else {
-                format!("there is no connection {id}; `hallpass flows` lists them")
+            return Err(match (was_given, missing.as_slice()) {
+                (true, []) => format!("connection {id} has ended by itself, or was ended before"),
+                (true, missing) => format!(
+                    "connection {id} is seen no more: it has ended, or is among what cannot be seen ({})",
+                    missing.join("; ")
+                ),
+                (false, _) => format!("there is no connection {id}; `hallpass flows` lists them"),
             });
         };
         let failed = |error| format!("connection {id}: {error}");
