@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::procs::{Process, Table};
 use crate::sys;
 use hallpass_guard::{Granted, Listener};
+use hallpass_session::control::SESSION_THREAD;
 use hallpass_session::verdict::Fallback;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -126,6 +127,7 @@ impl<'a> Session<'a> {
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(step("cannot leave the group"))?;
         prctl::set_child_subreaper(true).map_err(step("cannot become a subreaper"))?;
         prctl::set_dumpable(false).map_err(step("cannot become undumpable"))?;
+        prctl::set_name(SESSION_THREAD).map_err(step("cannot take a session's name"))?;
         let bound = plan.bind()?;
         let mut command = start.command.clone();
         bound.prepare(&mut command)?;

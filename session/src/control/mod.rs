@@ -16,3 +16,4 @@ pub mod server;
 mod tests;
 
 pub use controlled::{About, Controlled, Outlet};
+pub use peer::SESSION_THREAD;

@@ -1,6 +1,5 @@
 //! Who may speak to a session: the same user, and nobody that the session itself started.
 
-use crate::{paths, runtime_dir};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
@@ -16,6 +15,10 @@ const MAX_ANCESTORS: usize = 4096;
 const MAX_STAT: u64 = 4096;
 /// How often a walk is begun again because a process in the middle of it has ended.
 const ATTEMPTS: usize = 5;
+
+/// What the first thread of a session's process is called. A guard connects to UNIX sockets in its
+/// targets' place, so whatever comes from a process of this name may be a target's.
+pub const SESSION_THREAD: &std::ffi::CStr = c"hallpass-sessio";
 
 /// Whether the other end of `socket` may control the session `session_pid`.
 ///
@@ -49,7 +52,7 @@ pub(super) fn check(socket: &impl AsFd, session_pid: u32) -> Result<(), String> 
                 .to_owned(),
         );
     }
-    if is_session(pid) {
+    if is_session(Path::new("/proc"), pid) {
         return Err(
             "programs that run under hallpass cannot control another session; \
                     use another terminal"
@@ -63,12 +66,12 @@ pub(super) fn check(socket: &impl AsFd, session_pid: u32) -> Result<(), String> 
 }
 
 /// A session connects to nobody's control socket for itself: its guard does, in the place of a
-/// program that has found the socket where it was moved to.
-fn is_session(pid: u32) -> bool {
-    let bases = runtime_dir::bases(&paths::environment);
-    runtime_dir::sessions(&bases)
-        .iter()
-        .any(|session| session.name.pid == pid)
+/// program that has found the socket where it was moved to. Sessions are known by a name that only
+/// a process itself can give itself, and then only loses by: a runtime directory can be moved away.
+/// One that cannot be read is none; it may have ended, which is looked at later.
+fn is_session(proc: &Path, pid: u32) -> bool {
+    std::fs::read(proc.join(pid.to_string()).join("comm"))
+        .is_ok_and(|name| name.trim_ascii_end() == SESSION_THREAD.to_bytes())
 }
 
 fn gone() -> String {
@@ -170,6 +173,17 @@ mod tests {
     fn a_loop_in_proc_ends_in_a_refusal() {
         let proc = fake("loop", &[(10, "10 (a) S 11 0"), (11, "11 (b) S 10 0")]);
         assert!(descends(&proc, 10, 5).is_err());
+        std::fs::remove_dir_all(proc).unwrap();
+    }
+
+    #[test]
+    fn sessions_are_known_by_their_name() {
+        let proc = fake("comm", &[(5, ""), (6, "")]);
+        std::fs::write(proc.join("5/comm"), "hallpass-sessio\n").unwrap();
+        std::fs::write(proc.join("6/comm"), "hallpass\n").unwrap();
+        assert!(is_session(&proc, 5));
+        assert!(!is_session(&proc, 6));
+        assert!(!is_session(&proc, 7));
         std::fs::remove_dir_all(proc).unwrap();
     }
 
