@@ -1,6 +1,6 @@
 //! The bytes of a sockaddr: copied once, read here, and given to the kernel as they were read.
 
-use crate::socket::{Family, Socket};
+use crate::socket::{Family, Kind, Socket};
 use crate::target::Memory;
 use nix::errno::Errno;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -66,6 +66,10 @@ impl Address {
             // "Forgot to set AF_INET": the kernel takes it for granted.
             (Some(libc::AF_UNSPEC | libc::AF_INET), Family::Inet) => {
                 self.inet().map(Meaning::Endpoint)
+            }
+            // As much is taken for granted by raw sockets of IPv6.
+            (Some(libc::AF_UNSPEC), _) if socket.kind == Kind::Raw => {
+                self.inet6().map(Meaning::Endpoint)
             }
             (Some(libc::AF_UNSPEC), _) => Ok(Meaning::Nothing),
             (Some(libc::AF_INET), _) => self.inet().map(Meaning::Endpoint),
