@@ -232,6 +232,45 @@ fn without_deny_it_may_come_back() {
 }
 
 #[test]
+fn a_refusal_names_what_stays_open() {
+    let dir = Dir::new();
+    let listener = Peer::listen(V4);
+    let at = listener.local_addr().unwrap();
+    let again = "import time\n\
+                 try: socket.create_connection((sys.argv[1], int(sys.argv[2])))\n\
+                 except OSError: print('refused', flush=True)";
+    let program = READER.replace("print(\"connected\", flush=True)", again);
+    assert_ne!(program, READER);
+    let options = [
+        "--default",
+        "ask",
+        "--prompt",
+        "none",
+        "--ask-timeout",
+        "60s",
+    ];
+    let running = python(&dir, &options, &program, at);
+    let session = session(&dir);
+    let answer = |words: &[&str]| {
+        eventually("a question", || {
+            let outcome = dir.hallpass(words).output();
+            outcome.status.success().then_some(outcome)
+        })
+    };
+    answer(&["answer", "allow", "--for", "once"]);
+    let mut peer = Peer::accept(&listener);
+    let outcome = answer(&["answer", "deny"]);
+    running.expect_stdout("refused");
+    let command = format!("hallpass end {session}:1");
+    assert!(outcome.stderr.contains(&command), "{outcome}");
+    dir.hallpass(&["end", &format!("{session}:1")])
+        .output()
+        .ok();
+    assert_eq!(peer.read().unwrap(), 0);
+    running.finish().ok().prints("end of file after 1000");
+}
+
+#[test]
 fn ipv6_and_a_mapped_ipv4_address() {
     if no_ipv6() {
         return;

@@ -4,9 +4,12 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::{pending, sessions};
 use crate::say::say;
-use hallpass_session::control::client::problem;
-use hallpass_session::control::protocol::{Answer, Call, Duration, Question, QuestionId, Scope};
+use hallpass_session::control::client::{Client, problem};
+use hallpass_session::control::protocol::{
+    Answer, Call, Direction, Duration, LiveFlow, Question, QuestionId, Scope,
+};
 use hallpass_session::escape::escape;
+use hallpass_session::flow::Name;
 use hallpass_session::problem::Problem;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
@@ -75,11 +78,38 @@ pub(crate) fn run(args: &AnswerArgs) -> Outcome {
     let mut output = Output::new();
     output.line(&summary(&question, &answer, &args.to, settled))?;
     output.finish()?;
+    if verdict == verdict::Verdict::Deny {
+        tell_what_stays_open(&session, &mut client, &question);
+    }
     if args.duration == Duration::Always {
         // The session that was answered has the rule; the others take it from the file.
         return sessions::tell_rules_changed().1;
     }
     Ok(())
+}
+
+/// A refusal ends nothing that is open already, which a person may well expect of it.
+fn tell_what_stays_open(session: &Session, client: &mut Client, question: &Question) {
+    // Somebody else's trouble, if it cannot be listed: the answer has been given.
+    let Ok(list) = client.flows() else {
+        return;
+    };
+    for flow in list.flows.iter().filter(|flow| is_meant(flow, question)) {
+        say(&format!(
+            "still open: {}; `hallpass end {}:{}` ends it",
+            render::live(flow),
+            session.name,
+            flow.id
+        ));
+    }
+}
+
+/// Whether a connection is one of the same program to the same host.
+fn is_meant(flow: &LiveFlow, question: &Question) -> bool {
+    let same_name = |one: &Name| question.names.iter().any(|other| one.name == other.name);
+    flow.direction == Direction::Out
+        && flow.app == question.app.identity()
+        && (flow.address == question.address || flow.names.iter().any(same_name))
 }
 
 fn call(args: &AnswerArgs, question: QuestionId, answer: &Answer) -> Call {
