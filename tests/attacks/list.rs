@@ -222,6 +222,13 @@ const RACE_ATTACKS: &[Attack] = &[
     )
     .udp(),
     Attack::new(
+        "claiming to be in a look-up, whose UDP connects nobody is asked about, while a second thread sends",
+        C("races"),
+        "look-up",
+        "such a socket is shut down before it is connected",
+    )
+    .udp(),
+    Attack::new(
         "a forked sibling rewrites the path of a UNIX socket that is out of reach",
         C("races"),
         "path",

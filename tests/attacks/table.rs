@@ -197,7 +197,8 @@ fn is_bad_luck(attack: &Attack, column: Column, outcome: &Outcome) -> bool {
     match column {
         Column::Bare => *outcome != Outcome::GetsOut,
         Column::Off | Column::On => {
-            nothing && attack.program == Program::C("races") && attack.ear != Ear::Path
+            let may_be_stopped = attack.ear == Ear::Path || attack.way == "look-up";
+            nothing && attack.program == Program::C("races") && !may_be_stopped
         }
     }
 }
