@@ -5,6 +5,7 @@ use hallpass_policy::{AppPattern, Protocol};
 use hallpass_session::control::protocol::{Duration, Offer, Question, Scope};
 use hallpass_session::event::FlowLine;
 use hallpass_session::flow::{Name, Trust};
+use hallpass_session::hold::Hold;
 use hallpass_session::verdict::{Source, Verdict};
 use std::net::IpAddr;
 
@@ -53,9 +54,15 @@ impl Sentence {
         };
         Self {
             app: clip(&question.app.subject.name, APP),
-            verb: verb(question.protocol),
+            verb: match question.hold {
+                Hold::Name => "wants to look up, and connect to,",
+                Hold::Block | Hold::Retry => verb(question.protocol),
+            },
             host,
-            rest: format!("{beside}{}", port(question.protocol, question.port)),
+            rest: match (question.hold, question.port) {
+                (Hold::Name, 0) => format!("{beside}, any port"),
+                _ => format!("{beside}{}", port(question.protocol, question.port)),
+            },
         }
     }
 
@@ -196,10 +203,13 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// What each length means.
+/// What each length means for a call that waits like that.
 #[must_use]
-pub fn duration_means(duration: Duration) -> String {
+pub fn duration_means(duration: Duration, hold: Hold) -> String {
     match duration {
+        Duration::Once if hold == Hold::Retry => {
+            "holds for its next try, within ten minutes; the one after asks again".to_owned()
+        }
         Duration::Once => "settles the calls that wait now; the next call asks again".to_owned(),
         Duration::Run => "until this run of the command ends".to_owned(),
         Duration::Seconds(seconds) => format!("for {} in this run", span(seconds)),
@@ -299,7 +309,11 @@ pub fn rule(verdict: Verdict, to: &[String], question: &Question, length: Durati
     let verb = verdict_verb(verdict).to_lowercase();
     let app = AppPattern::for_subject(&question.app.subject).to_string();
     match length {
-        Duration::Once => format!("no rule: {verb} the calls to {to} that wait now"),
+        Duration::Once => match question.hold {
+            Hold::Block => format!("no rule: {verb} the calls to {to} that wait now"),
+            Hold::Name => format!("no rule: {verb} the look-up for {to} that waits now"),
+            Hold::Retry => format!("no rule: {verb} the next try to {to}"),
+        },
         Duration::Run | Duration::Seconds(_) => {
             format!(
                 "{verb} {to} for {}, {}",
@@ -317,7 +331,35 @@ pub fn either_rule(to: &[String], question: &Question, length: Duration) -> Stri
     let allow = rule(Verdict::Allow, to, question, length);
     match allow.strip_prefix("allow ") {
         Some(rest) => format!("Rule: allow or deny {rest}"),
-        None => "No rule: only the calls that wait now".to_owned(),
+        None => match question.hold {
+            Hold::Block => "No rule: only the calls that wait now".to_owned(),
+            Hold::Name => "No rule: only the look-up that waits now".to_owned(),
+            Hold::Retry => "No rule: only its next try".to_owned(),
+        },
+    }
+}
+
+/// What an answer settles, in a sentence; `settles` is the offer's.
+#[must_use]
+pub fn settles(question: &Question, settles: usize) -> String {
+    let waits = question.waiting;
+    match question.hold {
+        Hold::Retry => {
+            let times = match question.told_no {
+                0 | 1 => String::new(),
+                times => format!(" {times} times"),
+            };
+            format!("It was told no{times} and may try again: the answer is for its next try.")
+        }
+        Hold::Name if waits == 1 => "Settles the look-up that waits now.".to_owned(),
+        Hold::Name => format!("Settles the {waits} look-ups that wait now."),
+        Hold::Block if settles > waits => format!(
+            "Settles {} that wait now, {} of other questions among them.",
+            count(settles, "call"),
+            settles - waits
+        ),
+        Hold::Block if waits == 1 => "Settles the call that waits now.".to_owned(),
+        Hold::Block => format!("Settles the {waits} calls that wait now."),
     }
 }
 

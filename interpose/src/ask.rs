@@ -39,7 +39,7 @@ pub(crate) fn ask(mut ask: Ask, always_interrupted: impl Fn() -> bool) -> Answer
         return answer(allow);
     }
     loop {
-        match exchange(&stamped(ask.encode()), false) {
+        match exchange(&stamped(ask.encode()), Last::Verdict, &mut false) {
             Ok(Reply::Verdict { allow, keep, .. }) => {
                 if let Some(keep) = keep {
                     kept::keep(&ask, allow, keep);
@@ -76,20 +76,46 @@ pub(crate) fn tell_refused(refused: Refused) {
     tell(&stamped(refused.encode()));
 }
 
-/// Tells the session which addresses a name has.
-pub(crate) fn tell_names(report: &NameReport) {
+/// What becomes of a look-up that has succeeded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LookUp {
+    /// The program gets its result.
+    GoesOn,
+    /// It fails.
+    Refused,
+}
+
+/// Tells the session which addresses a name has, and waits where it holds the look-up for that
+/// (`--hold=name`): as long as it takes, since no signal ends a look-up.
+///
+/// A session that is not there is left alone, because the calls that follow are refused. One that
+/// goes while it holds the look-up refuses it.
+pub(crate) fn tell_names(report: &NameReport) -> LookUp {
     if settings::is_guarded() {
         return notes::found(report);
     }
-    tell(&stamped(report.encode()));
+    let request = stamped(report.encode());
+    let mut held = false;
+    let mut tries = TRIES;
+    loop {
+        match exchange(&request, Last::NotedOrDeny, &mut held) {
+            Ok(Reply::Noted) => return LookUp::GoesOn,
+            Err(Failure::Signal(_)) if held => {}
+            Err(Failure::Signal(_)) if tries > 1 => tries = tries.saturating_sub(1),
+            Err(_) if !held => return LookUp::GoesOn,
+            Ok(_) | Err(_) => return LookUp::Refused,
+        }
+    }
 }
+
+/// How often something is told that signals come in between of.
+const TRIES: u32 = 8;
 
 /// Waits until the session has taken something in; one that does not is left alone. Signals may
 /// come in between, then it is told again.
 fn tell(request: &[u8; REQUEST_LEN]) {
-    const TRIES: u32 = 8;
     for _ in 0..TRIES {
-        match exchange(request, true) {
+        match exchange(request, Last::Noted, &mut false) {
             Err(Failure::Signal(_)) => {}
             _ => return,
         }
@@ -102,9 +128,20 @@ fn stamped(mut request: [u8; REQUEST_LEN]) -> [u8; REQUEST_LEN] {
     request
 }
 
-/// One request and its last reply. When this returns nothing of ours is open, and signal handlers
+/// What the last reply may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// To an ask.
+    Verdict,
+    /// To a report.
+    Noted,
+    /// To a look-up.
+    NotedOrDeny,
+}
+
+/// One request and its last reply; `held` becomes true once the session lets us wait. When this returns nothing of ours is open, and signal handlers
 /// and cancellation have had their turn.
-fn exchange(request: &[u8; REQUEST_LEN], report: bool) -> Result<Reply, Failure> {
+fn exchange(request: &[u8; REQUEST_LEN], last: Last, held: &mut bool) -> Result<Reply, Failure> {
     let session = settings::session().ok_or(Failure::NoSession)?;
     cancel::point();
     let reply = {
@@ -112,7 +149,7 @@ fn exchange(request: &[u8; REQUEST_LEN], report: bool) -> Result<Reply, Failure>
         // Dropped before `blocked`, like everything in `converse`.
         let _signalled = Signalled::new();
         let channel = Channel::open(session, &blocked);
-        channel.and_then(|channel| converse(channel, request, report))
+        channel.and_then(|channel| converse(channel, request, last, held))
     };
     if matches!(reply, Err(Failure::Signal(_))) {
         cancel::point();
@@ -123,15 +160,17 @@ fn exchange(request: &[u8; REQUEST_LEN], report: bool) -> Result<Reply, Failure>
 fn converse(
     mut channel: Channel<'_>,
     request: &[u8; REQUEST_LEN],
-    report: bool,
+    last: Last,
+    held: &mut bool,
 ) -> Result<Reply, Failure> {
     channel.send(request)?;
-    let mut held = false;
+    let mut waits = false;
     loop {
-        match channel.reply(held)? {
-            Reply::Held if !report => held = true,
-            reply @ Reply::Verdict { .. } if !report => return Ok(reply),
-            Reply::Noted if report => return Ok(Reply::Noted),
+        match (last, channel.reply(waits)?) {
+            (Last::Verdict | Last::NotedOrDeny, Reply::Held) => (waits, *held) = (true, true),
+            (Last::Verdict, reply @ Reply::Verdict { .. })
+            | (Last::NotedOrDeny, reply @ Reply::Verdict { allow: false, .. })
+            | (Last::Noted | Last::NotedOrDeny, reply @ Reply::Noted) => return Ok(reply),
             _ => return Err(Failure::BadFrame),
         }
     }

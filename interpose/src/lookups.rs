@@ -1,14 +1,18 @@
-//! The hooks that look names up. A look-up is never held or refused; when it has succeeded the
-//! session is told name and addresses, and has them before the program does.
+//! The hooks that look names up. When a look-up has succeeded the session is told name and
+//! addresses, and has them before the program does. With `--hold=name` it may hold the look-up
+//! then, and refuse it: it fails as one that can never succeed, with no result.
 
-use crate::ask;
+use crate::ask::{self, LookUp};
+use crate::errno;
 use crate::notes::LookingUp;
 use core::ffi::{CStr, c_char, c_int, c_void};
-use hallpass_wire::{Address, MAX_NAME, NameReport};
+use hallpass_wire::{Address, MAX_NAME, NameReport, Protocol};
 use libc::{addrinfo, hostent, in_addr, size_t, sockaddr_in, sockaddr_in6};
 
 /// Most addresses told of one look-up; the answer itself is not cut.
 const MAX_TOLD: usize = 256;
+/// `h_errno` of a look-up that can never succeed (netdb.h).
+const NO_RECOVERY: c_int = 3;
 
 hook! {
     /// getaddrinfo(3)
@@ -27,8 +31,16 @@ hook! {
         if status == 0 && !node.is_null() {
             // SAFETY: after success `result` points to a list.
             let list = unsafe { result.read() };
-            // SAFETY: that list; `node` is a string.
-            unsafe { tell_list(node, list) };
+            // SAFETY: that list; `node` is a string; `hints` was good enough for getaddrinfo.
+            let told = unsafe { tell_list(node, hints.as_ref(), list) };
+            if told == LookUp::Refused {
+                // SAFETY: nobody else has seen the list, which `result` pointed to.
+                unsafe {
+                    libc::freeaddrinfo(list);
+                    result.write(core::ptr::null_mut());
+                }
+                return libc::EAI_FAIL;
+            }
         }
         status
     }
@@ -40,8 +52,7 @@ hook! {
         // SAFETY: the program's own arguments.
         let host = unsafe { real!(gethostbyname)(name) };
         // SAFETY: null or a valid answer.
-        unsafe { tell_host(name, host) };
-        host
+        unsafe { told_host(name, host) }
     }
 }
 
@@ -54,8 +65,7 @@ hook! {
         // SAFETY: the program's own arguments.
         let host = unsafe { real!(gethostbyname2)(name, family) };
         // SAFETY: null or a valid answer.
-        unsafe { tell_host(name, host) };
-        host
+        unsafe { told_host(name, host) }
     }
 }
 
@@ -74,8 +84,8 @@ hook! {
         if status == 0 {
             // SAFETY: after success `result` points to null or to a valid answer.
             let host = unsafe { result.read() };
-            // SAFETY: that answer; `name` is a string if there is one.
-            unsafe { tell_host(name, host) };
+            // SAFETY: that answer; `name` is a string if there is one; both were written to.
+            return unsafe { told_host_r(name, host, result, error) };
         }
         status
     }
@@ -98,8 +108,8 @@ hook! {
         if status == 0 {
             // SAFETY: after success `result` points to null or to a valid answer.
             let host = unsafe { result.read() };
-            // SAFETY: that answer; `name` is a string if there is one.
-            unsafe { tell_host(name, host) };
+            // SAFETY: that answer; `name` is a string if there is one; both were written to.
+            return unsafe { told_host_r(name, host, result, error) };
         }
         status
     }
@@ -126,6 +136,8 @@ unsafe fn looking_up(node: *const c_char) -> Option<LookingUp> {
 struct Telling {
     report: NameReport,
     told: usize,
+    /// What the session said so far.
+    outcome: LookUp,
 }
 
 impl Telling {
@@ -142,6 +154,7 @@ impl Telling {
         Some(Self {
             report: NameReport::new(name.to_bytes()).ok()?,
             told: 0,
+            outcome: LookUp::GoesOn,
         })
     }
 
@@ -157,20 +170,38 @@ impl Telling {
         }
     }
 
-    fn send(&self) {
-        if !self.report.addresses().is_empty() {
-            ask::tell_names(&self.report);
+    fn send(&mut self) {
+        if !self.report.addresses().is_empty() && self.outcome == LookUp::GoesOn {
+            self.outcome = ask::tell_names(&self.report);
         }
+    }
+
+    /// Tells what is left.
+    fn finish(mut self) -> LookUp {
+        self.send();
+        self.outcome
     }
 }
 
 /// # Safety
 /// `name` is a string, `list` a list as getaddrinfo makes it.
-unsafe fn tell_list(name: *const c_char, list: *const addrinfo) {
+unsafe fn tell_list(
+    name: *const c_char,
+    hints: Option<&addrinfo>,
+    list: *const addrinfo,
+) -> LookUp {
     // SAFETY: as the caller says.
     let Some(mut telling) = (unsafe { Telling::new(name) }) else {
-        return;
+        return LookUp::GoesOn;
     };
+    // SAFETY: as the caller says.
+    let port = unsafe { port(list) };
+    let protocol = hints.and_then(|hints| match hints.ai_socktype {
+        libc::SOCK_STREAM => Some(Protocol::Tcp),
+        libc::SOCK_DGRAM => Some(Protocol::Udp),
+        _ => None,
+    });
+    telling.report.set_purpose(port, protocol);
     let mut next = list;
     // SAFETY: null or a valid entry.
     while let Some(entry) = unsafe { next.as_ref() } {
@@ -186,19 +217,79 @@ unsafe fn tell_list(name: *const c_char, list: *const addrinfo) {
         }
         next = entry.ai_next;
     }
-    telling.send();
+    telling.finish()
+}
+
+/// The port that the program gave as service, which getaddrinfo puts into each address; 0 if it
+/// gave none.
+///
+/// # Safety
+/// `list` is a list as getaddrinfo makes it.
+unsafe fn port(list: *const addrinfo) -> u16 {
+    // SAFETY: null or a valid entry.
+    let Some(entry) = (unsafe { list.as_ref() }) else {
+        return 0;
+    };
+    let has_port = matches!(entry.ai_family, libc::AF_INET | libc::AF_INET6);
+    if !has_port || entry.ai_addr.is_null() {
+        return 0;
+    }
+    // SAFETY: an address of either family; the port is at the same place in both.
+    let address = unsafe { entry.ai_addr.cast::<sockaddr_in>().read_unaligned() };
+    u16::from_be(address.sin_port)
+}
+
+/// What gethostbyname returns after it has been told.
+///
+/// # Safety
+/// As [`tell_host`].
+unsafe fn told_host(name: *const c_char, host: *mut hostent) -> *mut hostent {
+    // SAFETY: as the caller says.
+    if unsafe { tell_host(name, host) } == LookUp::GoesOn {
+        return host;
+    }
+    unsafe extern "C" {
+        /// Where `h_errno` of this thread is (glibc, musl).
+        fn __h_errno_location() -> *mut c_int;
+    }
+    // SAFETY: gives a valid place.
+    unsafe { __h_errno_location().write(NO_RECOVERY) };
+    core::ptr::null_mut()
+}
+
+/// What gethostbyname_r returns after it has been told.
+///
+/// # Safety
+/// As [`tell_host`]; `result` and `error` can be written to.
+unsafe fn told_host_r(
+    name: *const c_char,
+    host: *const hostent,
+    result: *mut *mut hostent,
+    error: *mut c_int,
+) -> c_int {
+    // SAFETY: as the caller says.
+    if unsafe { tell_host(name, host) } == LookUp::GoesOn {
+        return 0;
+    }
+    // SAFETY: as the caller says.
+    unsafe {
+        result.write(core::ptr::null_mut());
+        error.write(NO_RECOVERY);
+    }
+    errno::set(libc::ECONNREFUSED);
+    libc::ECONNREFUSED
 }
 
 /// # Safety
 /// `name` is a string if `host` is not null, and `host` null or an answer of gethostbyname.
-unsafe fn tell_host(name: *const c_char, host: *const hostent) {
+unsafe fn tell_host(name: *const c_char, host: *const hostent) -> LookUp {
     // SAFETY: as the caller says.
     let Some(host) = (unsafe { host.as_ref() }) else {
-        return;
+        return LookUp::GoesOn;
     };
     // SAFETY: there is an answer, so the name was a string.
     let Some(mut telling) = (unsafe { Telling::new(name) }) else {
-        return;
+        return LookUp::GoesOn;
     };
     let mut next = host.h_addr_list;
     loop {
@@ -221,7 +312,7 @@ unsafe fn tell_host(name: *const c_char, host: *const hostent) {
         // SAFETY: stays within the list, whose end we have not passed.
         next = unsafe { next.add(1) };
     }
-    telling.send();
+    telling.finish()
 }
 
 /// Whether the C library would take the name for an address: `10.0.0.1`, also `127.1`; `::1`,

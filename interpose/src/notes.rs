@@ -2,13 +2,22 @@
 //! caller's pid from the kernel. No descriptor is needed, and no name of a socket. To anybody else
 //! it is EBADF, and so it is here where the supervisor has died.
 
+use crate::ask::LookUp;
 use crate::{settings, sys};
 use core::ffi::CStr;
 use hallpass_wire::{NameReport, NoteBytes};
 
-/// A look-up has succeeded.
-pub(crate) fn found(report: &NameReport) {
-    sys::connect_nowhere(NoteBytes::found(report).as_bytes());
+/// A look-up has succeeded. The session may hold the call (`--hold=name`); no signal ends that.
+pub(crate) fn found(report: &NameReport) -> LookUp {
+    let note = NoteBytes::found(report);
+    loop {
+        match sys::connect_nowhere(note.as_bytes()) {
+            // A handler has run.
+            libc::EINTR => {}
+            libc::ECONNREFUSED => return LookUp::Refused,
+            _ => return LookUp::GoesOn,
+        }
+    }
 }
 
 /// The calling thread is in getaddrinfo(3), until this is dropped. A thread that leaves by a jump

@@ -142,11 +142,13 @@ pub(crate) fn connect_unix(fd: &Fd, address: &libc::sockaddr_un, len: usize) -> 
     unsafe { syscall(libc::SYS_connect, args) }.map(drop)
 }
 
-/// connect(2) of no descriptor to bytes that are no address. The outcome says nothing.
-pub(crate) fn connect_nowhere(bytes: &[u8]) {
+/// connect(2) of no descriptor to bytes that are no address, and how it failed.
+pub(crate) fn connect_nowhere(bytes: &[u8]) -> Errno {
     let args = [usize::MAX, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
     // SAFETY: a slice to read.
-    let _ = unsafe { syscall(libc::SYS_connect, args) };
+    let outcome = unsafe { syscall(libc::SYS_connect, args) };
+    // It cannot succeed; as if nobody had heard it.
+    outcome.err().unwrap_or(libc::EBADF)
 }
 
 /// Sends the bytes without SIGPIPE; all of them or an error.

@@ -4,18 +4,17 @@
 //! session. Whatever else comes is answered with a named deny and closed.
 
 mod caller;
-mod convert;
 #[cfg(test)]
 mod tests;
 
-use crate::core::{Asked, Core};
+use crate::core::{Asked, Core, LookedUp};
+use crate::engine::AskId;
 use crate::event::Kind;
 use crate::identity::{Identity, is_alive};
-use crate::targets::{Targets, socket_address};
+use crate::targets::{Targets, protocol, socket_address};
 use crate::verdict::{Fallback, Source, Verdict};
 use caller::{Caller, Progress};
-use convert::protocol;
-use hallpass_wire::{Ask, Refused, Reply, Request};
+use hallpass_wire::{Ask, NameReport, Refused, Reply, Request};
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -255,12 +254,7 @@ impl AskServer {
     fn serve(&mut self, token: Token, pid: u32, identity: &Identity, request: &Request) {
         match request {
             Request::Ask(ask) => self.ask(token, pid, identity, ask),
-            Request::Names(report) => {
-                if self.targets.note(pid, report) {
-                    self.core.name_learned();
-                }
-                self.say(token, Reply::Noted);
-            }
+            Request::Names(report) => self.look_up(token, pid, identity, report),
             Request::Refused(refused) => {
                 self.core
                     .record_refusal(refused_by_hook(pid, identity, *refused));
@@ -272,12 +266,9 @@ impl AskServer {
     fn ask(&mut self, token: Token, pid: u32, identity: &Identity, ask: &Ask) {
         let to = socket_address(ask.address, ask.port);
         let flow = self.targets.flow(pid, identity, protocol(ask.protocol), to);
-        let (sender, waker) = (self.late_sender.clone(), Arc::clone(&self.stopper.waker));
+        let later = self.later(token);
         let asked = self.core.ask(flow, move |verdict, source| {
-            let reply = verdict_reply(verdict, source);
-            // Neither can fail while the server lives; when it is gone so is the caller's peer.
-            let _ = sender.send(Late { token, reply });
-            let _ = waker.wake();
+            later(verdict_reply(verdict, source));
         });
         match asked {
             Asked::Decided {
@@ -291,12 +282,46 @@ impl AskServer {
                 }
                 self.say(token, reply);
             }
-            Asked::Held(id) => {
-                if let Some(caller) = self.callers.get_mut(&token) {
-                    caller.held = Some(id);
-                }
-                self.say(token, Reply::Held);
-            }
+            Asked::Held(id) => self.hold(token, id),
+        }
+    }
+
+    fn look_up(&mut self, token: Token, pid: u32, identity: &Identity, report: &NameReport) {
+        if self.targets.note(pid, report) {
+            self.core.name_learned();
+        }
+        if !self.core.holds_look_ups() {
+            return self.say(token, Reply::Noted);
+        }
+        let flows = self.targets.looked_up(pid, identity, report);
+        let later = self.later(token);
+        let looked_up = self.core.look_up(flows, move |verdict, source| {
+            later(match verdict {
+                Verdict::Allow => Reply::Noted,
+                Verdict::Deny => verdict_reply(verdict, source),
+            });
+        });
+        match looked_up {
+            LookedUp::GoesOn => self.say(token, Reply::Noted),
+            LookedUp::Refused(source) => self.say(token, verdict_reply(Verdict::Deny, &source)),
+            LookedUp::Held(id) => self.hold(token, id),
+        }
+    }
+
+    fn hold(&mut self, token: Token, id: AskId) {
+        if let Some(caller) = self.callers.get_mut(&token) {
+            caller.held = Some(id);
+        }
+        self.say(token, Reply::Held);
+    }
+
+    /// Sends a held caller its last word, from any thread.
+    fn later(&self, token: Token) -> impl FnOnce(Reply) + Send + use<> {
+        let (sender, waker) = (self.late_sender.clone(), Arc::clone(&self.stopper.waker));
+        move |reply| {
+            // Neither can fail while the server lives; when it is gone so is the caller's peer.
+            let _ = sender.send(Late { token, reply });
+            let _ = waker.wake();
         }
     }
 

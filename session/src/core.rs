@@ -12,9 +12,10 @@ mod state;
 mod tally;
 
 use crate::control::protocol::Message;
-use crate::engine::{AskId, Effect, Engine, Settings, Step, Totals};
+use crate::engine::{AskId, Effect, Engine, LookUp, Settings, Step, Totals};
 use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
+use crate::hold::Hold;
 use crate::page::SharedPage;
 use crate::verdict::{Fallback, Source, Verdict};
 use crate::verify::Wanted;
@@ -62,6 +63,17 @@ pub enum Asked {
     Held(AskId),
 }
 
+/// What a look-up met.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookedUp {
+    /// The program gets its result.
+    GoesOn,
+    /// It waits; its verdict comes by the callback.
+    Held(AskId),
+    /// It fails as a look-up fails that can never succeed.
+    Refused(Source),
+}
+
 /// What a session starts with.
 pub struct Config {
     /// The session's name.
@@ -78,6 +90,8 @@ pub struct Config {
     pub ask_timeout: Option<Duration>,
     /// How long a client that can answer may take to turn up; none if nobody is expected.
     pub client_expected_within: Option<Duration>,
+    /// How calls wait for an answer.
+    pub hold: Hold,
     /// Who takes every event.
     pub sinks: Vec<Sink>,
     /// Shared with the hooks, so that they may keep verdicts; without it they ask each time.
@@ -94,6 +108,7 @@ struct Shared {
     session: String,
     command: Vec<String>,
     saved: Option<Box<dyn SavedRules>>,
+    hold: Hold,
     state: Mutex<State>,
     /// Held while live connections are looked for; taken before `state`, never while holding it.
     looking: Mutex<live::Looking>,
@@ -112,12 +127,14 @@ impl Core {
             client_expected_until: config
                 .client_expected_within
                 .and_then(|within| now.checked_add(within)),
+            hold: config.hold,
         };
         let core = Self {
             shared: Arc::new(Shared {
                 session: config.session,
                 command: config.command.clone(),
                 saved: config.saved,
+                hold: config.hold,
                 state: Mutex::new(State {
                     engine: Engine::new(settings, config.policy, config.environment),
                     replies: HashMap::new(),
@@ -169,6 +186,39 @@ impl Core {
         };
         self.carry_out(&mut state, now);
         asked
+    }
+
+    /// A name was looked up, with this result: the calls it may lead to ([`Engine::look_up`]).
+    /// `reply` is as for [`Self::ask`]. A look-up that is allowed is only let go on: the calls
+    /// that follow are decided each.
+    pub fn look_up(
+        &self,
+        flows: Vec<Flow>,
+        reply: impl FnOnce(Verdict, &Source) + Send + 'static,
+    ) -> LookedUp {
+        let mut state = self.lock();
+        state.last_ask += 1;
+        let ask = state.last_ask;
+        let now = Instant::now();
+        let step = state
+            .engine
+            .look_up(ask, flows, now, jiff::Timestamp::now());
+        let looked_up = match step {
+            LookUp::GoesOn => LookedUp::GoesOn,
+            LookUp::Refused(source) => LookedUp::Refused(source),
+            LookUp::Held => {
+                state.replies.insert(ask, Box::new(reply));
+                LookedUp::Held(ask)
+            }
+        };
+        self.carry_out(&mut state, now);
+        looked_up
+    }
+
+    /// Whether look-ups may be held at all ([`Self::look_up`]): they need not be put else.
+    #[must_use]
+    pub fn holds_look_ups(&self) -> bool {
+        self.shared.hold == Hold::Name
     }
 
     /// Counts and records a call that was refused before it could be put to the policy.

@@ -1,6 +1,7 @@
 //! Events: the one source of `-v`, log, reports, monitor and history (docs/control.md).
 
 use crate::flow::{Flow, Name};
+use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
 use hallpass_policy::Protocol;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub enum Kind {
         flow: FlowLine,
         /// The asking command line, escaped.
         argv: Vec<String>,
+        /// How the call waits for the answer.
+        #[serde(default)]
+        hold: Hold,
     },
     /// A call got its verdict.
     Decided {
@@ -126,6 +130,15 @@ pub struct FlowLine {
     pub port: u16,
     /// Names, latest first.
     pub names: Vec<Name>,
+    /// It is the look-up of the first name, before any call to the address; port 0 then says
+    /// that the port is not known yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub look_up: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl FlowLine {
@@ -139,6 +152,7 @@ impl FlowLine {
             address: flow.address,
             port: flow.port,
             names: flow.names.clone(),
+            look_up: false,
         }
     }
 }

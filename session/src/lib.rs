@@ -16,6 +16,7 @@ pub mod escape;
 pub mod event;
 pub mod flow;
 pub mod flows;
+pub mod hold;
 pub mod identity;
 pub mod log;
 pub mod names;

@@ -16,6 +16,7 @@ use crate::control::protocol::Question;
 use crate::escape::clip;
 use crate::event::{Event, FlowLine, Kind};
 use crate::flow::Name;
+use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
 use hallpass_policy::Protocol;
 use std::net::IpAddr;
@@ -145,8 +146,21 @@ pub fn source(source: &Source) -> String {
 /// Who, and where to: `curl[4711] → printer.lan:631/tcp (192.168.1.9)`.
 #[must_use]
 pub fn flow(flow: &FlowLine) -> String {
-    let to = destination(flow.address, flow.port, flow.proto, &flow.names);
-    format!("{} → {to}", process(&flow.app, flow.pid))
+    let process = process(&flow.app, flow.pid);
+    match flow.names.first() {
+        Some(name) if flow.look_up => {
+            let name = clip(&name.name, MAX_NAME);
+            let port = match flow.port {
+                0 => String::new(),
+                port => format!(":{port}/{}", flow.proto),
+            };
+            format!("{process} → look-up of {name}{port} ({})", flow.address)
+        }
+        _ => {
+            let to = destination(flow.address, flow.port, flow.proto, &flow.names);
+            format!("{process} → {to}")
+        }
+    }
 }
 
 /// The last part of a program's path, and its process id.
@@ -171,21 +185,34 @@ pub fn destination(address: IpAddr, port: u16, protocol: Protocol, names: &[Name
     }
 }
 
+/// Where a question is about, as [`destination`] has it; for a look-up that did not say its port
+/// `printer.lan, any port (192.168.1.9)`.
+#[must_use]
+pub fn asked_about(question: &Question) -> String {
+    match (question.hold, question.port, question.names.first()) {
+        (Hold::Name, 0, Some(name)) => {
+            let name = clip(&name.name, MAX_NAME);
+            format!("{name}, any port ({})", question.address)
+        }
+        _ => destination(
+            question.address,
+            question.port,
+            question.protocol,
+            &question.names,
+        ),
+    }
+}
+
 /// A question as one line: `curl[4711] → printer.lan:631/tcp (192.168.1.9)   lan, 2 calls wait`.
 #[must_use]
 pub fn question(question: &Question) -> String {
-    let to = destination(
-        question.address,
-        question.port,
-        question.protocol,
-        &question.names,
-    );
+    let to = asked_about(question);
     let flow = format!(
         "{}[{}] → {to}",
         clip(&question.app.subject.name, MAX_APP),
         question.pid
     );
-    let mut facts = vec![question.place.clone(), waiting(question.waiting)];
+    let mut facts = vec![question.place.clone(), waiting(question)];
     if let Some(left) = question.time_left_ms {
         facts.push(format!("{} s left", left.div_ceil(1000)));
     }
@@ -193,10 +220,21 @@ pub fn question(question: &Question) -> String {
     format!("{flow:<padding$}  {}", facts.join(", "))
 }
 
-fn waiting(calls: usize) -> String {
-    match calls {
-        1 => "1 call waits".to_owned(),
-        calls => format!("{calls} calls wait"),
+/// Who waits for the answer: `2 calls wait`, `1 look-up waits`, `refused 3 times, may try again`.
+#[must_use]
+pub fn waiting(question: &Question) -> String {
+    match (question.hold, question.waiting) {
+        (Hold::Retry, _) => {
+            let times = match question.told_no {
+                0 | 1 => "once".to_owned(),
+                times => format!("{times} times"),
+            };
+            format!("refused {times}, may try again")
+        }
+        (Hold::Name, 1) => "1 look-up waits".to_owned(),
+        (Hold::Name, calls) => format!("{calls} look-ups wait"),
+        (Hold::Block, 1) => "1 call waits".to_owned(),
+        (Hold::Block, calls) => format!("{calls} calls wait"),
     }
 }
 

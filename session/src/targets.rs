@@ -5,7 +5,7 @@ use crate::flow::{Flow, Name};
 use crate::identity::{Identifier, Identity};
 use crate::names::NameTable;
 use hallpass_policy::{Protocol, canonical_name};
-use hallpass_wire::{Address, NameReport};
+use hallpass_wire::{Address, NameReport, Protocol as WireProtocol};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -57,6 +57,21 @@ impl Targets {
         }
     }
 
+    /// The calls that a look-up of `pid` may lead to, one for each address; a look-up that has
+    /// been noted. None where its name is no host name. Port 0 where it did not say which.
+    #[must_use]
+    pub fn looked_up(&self, pid: u32, identity: &Identity, report: &NameReport) -> Vec<Flow> {
+        if canonical_name(report.name()).is_err() {
+            return Vec::new();
+        }
+        let protocol = report.protocol().map_or(Protocol::Tcp, self::protocol);
+        let to = |address: &Address| {
+            let to = socket_address(*address, report.port());
+            self.flow(pid, identity, protocol, to)
+        };
+        report.addresses().iter().map(to).collect()
+    }
+
     /// `pid` has looked a name up. True where it is one that it had not for one of the addresses.
     pub fn note(&mut self, pid: u32, report: &NameReport) -> bool {
         // What is no host name matches nothing.
@@ -66,6 +81,16 @@ impl Targets {
         let addresses = report.addresses().iter();
         self.names
             .record(pid, &name, addresses.map(|it| ip(*it).to_canonical()))
+    }
+}
+
+/// The wire's transport as policy's.
+pub(crate) fn protocol(protocol: WireProtocol) -> Protocol {
+    match protocol {
+        WireProtocol::Tcp => Protocol::Tcp,
+        WireProtocol::Udp => Protocol::Udp,
+        WireProtocol::Icmp => Protocol::Icmp,
+        WireProtocol::Raw => Protocol::Raw,
     }
 }
 

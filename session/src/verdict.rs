@@ -87,6 +87,8 @@ pub enum Fallback {
     /// A rule allows the name that the program looked up, but no look-up of the session gave this
     /// address for it.
     NameNotVerified,
+    /// Refused for now (`--hold=retry`): the question waits, and its answer is for the next try.
+    WaitingForAnswer,
 }
 
 impl Fallback {
@@ -109,6 +111,7 @@ impl Fallback {
             Self::NameNotVerified => {
                 "a rule allows the name, but no look-up of ours gave this address for it"
             }
+            Self::WaitingForAnswer => "refused for now: the question waits (--hold=retry)",
         }
     }
 }

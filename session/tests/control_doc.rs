@@ -237,6 +237,7 @@ fn session(path: &Path) -> (Core, hallpass_session::control::server::Serving) {
         saved: None,
         ask_timeout: None,
         client_expected_within: Some(Duration::from_secs(60)),
+        hold: hallpass_session::hold::Hold::Block,
         sinks: Vec::new(),
         page: None,
     });

@@ -63,7 +63,7 @@ fn nonsense() {
         vec![0; REPLY_LEN],
         vec![0xff; 4096],
         with(0, b'H'),
-        with(4, 2),
+        with(4, 1),
         with(6, 9),
         with(7, 2),
         with(9, 1),

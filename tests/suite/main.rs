@@ -19,6 +19,7 @@ mod coverage;
 mod exits;
 mod flows;
 mod guarded;
+mod hold;
 mod hostile;
 mod inspect;
 mod killed;

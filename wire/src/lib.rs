@@ -31,4 +31,4 @@ pub use socket::{Bypass, MAX_SOCKADDR, Path, Socket};
 pub use variable::{MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText};
 
 /// Version of both frames. Any change of a byte's meaning raises it; see docs/wire.md.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;

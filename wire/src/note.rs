@@ -5,11 +5,11 @@
 
 use crate::address::ADDRESS_LEN;
 use crate::bytes::{Reader, Writer};
-use crate::report::{MAX_ADDRESSES, MAX_NAME, NameReport, checked_name};
+use crate::report::{MAX_ADDRESSES, MAX_NAME, NameReport, checked_name, read_purpose};
 use crate::{Address, DecodeError, VERSION};
 
 /// Longest note in bytes.
-pub const MAX_NOTE: usize = HEADER_LEN + 2 + MAX_NAME + MAX_ADDRESSES * ADDRESS_LEN;
+pub const MAX_NOTE: usize = HEADER_LEN + 6 + MAX_NAME + MAX_ADDRESSES * ADDRESS_LEN;
 
 const HEADER_LEN: usize = 8;
 /// No address family has this number, so that no sockaddr begins like it.
@@ -79,6 +79,7 @@ impl NoteBytes {
                 u8::try_from(name.len()).unwrap_or(0),
                 u8::try_from(addresses.len()).unwrap_or(0),
             ]);
+            writer.put(report.purpose());
             writer.put_all(name.as_bytes());
             for address in addresses {
                 writer.put(address.encode());
@@ -136,7 +137,9 @@ impl<'a> Note<'a> {
                 if usize::from(count) > MAX_ADDRESSES {
                     return Err(DecodeError::Field("count"));
                 }
+                let (port, protocol) = read_purpose(&mut reader)?;
                 let mut report = NameReport::new(reader.slice(usize::from(name_len))?)?;
+                report.set_purpose(port, protocol);
                 for _ in 0..count {
                     report.push(Address::decode(&reader.take()?)?);
                 }

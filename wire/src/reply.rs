@@ -14,11 +14,11 @@ const VERDICT: u8 = 3;
 /// One frame from the session to the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The call is held; sent at once and then once a second until the verdict.
+    /// The call, or the look-up, is held; sent at once and then once a second until the verdict.
     Held,
     /// A report ([`crate::Request::Names`], [`crate::Request::Refused`]) has been taken in.
     Noted,
-    /// The end of an ask.
+    /// The end of an ask, or of a look-up that is refused.
     Verdict {
         /// Whether the call goes on to the kernel; else it fails with ECONNREFUSED.
         allow: bool,

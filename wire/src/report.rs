@@ -2,19 +2,19 @@
 
 use crate::address::ADDRESS_LEN;
 use crate::bytes::{Reader, Writer, all_zero};
-use crate::{Address, DecodeError};
+use crate::{Address, DecodeError, Protocol};
 
 /// Longest host name in bytes; RFC 1035 allows 253 written out.
 pub const MAX_NAME: usize = 255;
 /// Most addresses in one report; the hook sends several for a name that has more.
 pub const MAX_ADDRESSES: usize = 32;
 
-/// Bytes of the body: two lengths, six zeros, name and a zero, addresses.
+/// Bytes of the body: two lengths, port, protocol, three zeros, name and a zero, addresses.
 pub(crate) const REPORT_LEN: usize = 8 + MAX_NAME + 1 + MAX_ADDRESSES * ADDRESS_LEN;
 
 const NO_ADDRESS: Address = Address::V4([0; 4]);
 
-/// A name as the program spelt it, and addresses that a look-up gave for it.
+/// A name as the program spelt it, addresses that a look-up gave for it, and what for.
 ///
 /// The name is 1 to [`MAX_NAME`] bytes of UTF-8 without control characters; case and a trailing
 /// dot are as the program wrote them.
@@ -24,6 +24,8 @@ pub struct NameReport {
     name_len: u8,
     addresses: [Address; MAX_ADDRESSES],
     count: u8,
+    port: u16,
+    protocol: Option<Protocol>,
 }
 
 impl NameReport {
@@ -44,7 +46,27 @@ impl NameReport {
             name_len,
             addresses: [NO_ADDRESS; MAX_ADDRESSES],
             count: 0,
+            port: 0,
+            protocol: None,
         })
+    }
+
+    /// Says what the look-up was for: a port in host order, 0 if it did not say, and a transport.
+    pub fn set_purpose(&mut self, port: u16, protocol: Option<Protocol>) {
+        self.port = port;
+        self.protocol = protocol;
+    }
+
+    /// The port that the look-up was for, in host order; 0 if it did not say.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The transport that the look-up was for, if it said so.
+    #[must_use]
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.protocol
     }
 
     /// Adds an address; false if [`MAX_ADDRESSES`] are in already.
@@ -85,8 +107,16 @@ impl NameReport {
             .unwrap_or_default()
     }
 
+    /// Port, protocol, zero.
+    pub(crate) fn purpose(&self) -> [u8; 4] {
+        let [low, high] = self.port.to_le_bytes();
+        [low, high, self.protocol.map_or(0, Protocol::number), 0]
+    }
+
     pub(crate) fn write(&self, writer: &mut Writer<'_>) {
-        writer.put([self.name_len, self.count, 0, 0, 0, 0, 0, 0]);
+        writer.put([self.name_len, self.count]);
+        writer.put(self.purpose());
+        writer.put([0; 2]);
         writer.put(self.name);
         writer.put([0]);
         for address in self.addresses() {
@@ -96,7 +126,8 @@ impl NameReport {
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let [name_len, count] = reader.take()?;
-        reader.zeros::<6>()?;
+        let (port, protocol) = read_purpose(reader)?;
+        reader.zeros::<2>()?;
         let name: [u8; MAX_NAME] = reader.take()?;
         reader.zeros::<1>()?;
         let (used, unused) = name
@@ -104,6 +135,7 @@ impl NameReport {
             .ok_or(DecodeError::Field("name_len"))?;
         all_zero(unused)?;
         let mut report = Self::new(used)?;
+        report.set_purpose(port, protocol);
         if usize::from(count) > MAX_ADDRESSES {
             return Err(DecodeError::Field("count"));
         }
@@ -121,6 +153,19 @@ pub(crate) fn checked_name(name: &[u8]) -> Result<&str, DecodeError> {
         return Err(DecodeError::Name);
     }
     Ok(text)
+}
+
+/// What [`NameReport::purpose`] writes.
+pub(crate) fn read_purpose(
+    reader: &mut Reader<'_>,
+) -> Result<(u16, Option<Protocol>), DecodeError> {
+    let port = reader.u16()?;
+    let protocol = match reader.u8()? {
+        0 => None,
+        number => Some(Protocol::from_number(number)?),
+    };
+    reader.zeros::<1>()?;
+    Ok((port, protocol))
 }
 
 impl core::fmt::Debug for NameReport {

@@ -31,7 +31,9 @@ pub enum Request {
     /// May this call go on? Answered by [`crate::Reply::Held`] any number of times, then
     /// [`crate::Reply::Verdict`].
     Ask(Ask),
-    /// A look-up has succeeded. Answered by [`crate::Reply::Noted`] before the program sees it.
+    /// A look-up has succeeded. Answered by [`crate::Reply::Noted`] before the program sees it;
+    /// where it is held (`--hold=name`) by [`crate::Reply::Held`] any number of times before
+    /// that, or at last by a [`crate::Reply::Verdict`] that denies.
     Names(NameReport),
     /// The hook has refused a call by itself and says so. Answered by [`crate::Reply::Noted`].
     Refused(Refused),

@@ -33,7 +33,7 @@ fn ask_v4() {
     };
     both_ways(
         &Request::Ask(ask),
-        &request(b"hpRQ\x01\0\x01\0\x01\x01\0\0\x34\x12\0\0\x04\0\0\0\0\0\0\0\x7f\0\0\x01"),
+        &request(b"hpRQ\x02\0\x01\0\x01\x01\0\0\x34\x12\0\0\x04\0\0\0\0\0\0\0\x7f\0\0\x01"),
     );
 }
 
@@ -56,7 +56,7 @@ fn ask_v6_resumed() {
     both_ways(
         &Request::Ask(ask),
         &request(
-            b"hpRQ\x01\0\x01\0\x04\x02\x01\0\x35\0\0\0\x06\0\0\0\x04\x03\x02\x01\
+            b"hpRQ\x02\0\x01\0\x04\x02\x01\0\x35\0\0\0\x06\0\0\0\x04\x03\x02\x01\
               \xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x07",
         ),
     );
@@ -77,7 +77,7 @@ fn every_call_and_protocol_has_its_number() {
         };
         both_ways(
             &Request::Refused(refused),
-            &request(&[b'h', b'p', b'R', b'Q', 1, 0, 3, 0, number, 0, 17, 0, 3, 2]),
+            &request(&[b'h', b'p', b'R', b'Q', 2, 0, 3, 0, number, 0, 17, 0, 3, 2]),
         );
     }
     for (protocol, number) in [
@@ -96,7 +96,7 @@ fn every_call_and_protocol_has_its_number() {
         both_ways(
             &Request::Ask(ask),
             &request(&[
-                b'h', b'p', b'R', b'Q', 1, 0, 1, 0, 2, number, 0, 0, 0, 0, 0, 0, 4,
+                b'h', b'p', b'R', b'Q', 2, 0, 1, 0, 2, number, 0, 0, 0, 0, 0, 0, 4,
             ]),
         );
     }
@@ -110,12 +110,15 @@ fn names() {
         octets: [0xfd; 16],
         scope_id: 0
     }));
-    let mut bytes = request(b"hpRQ\x01\0\x02\0\x06\x02\0\0\0\0\0\0A.test");
+    let mut bytes = request(b"hpRQ\x02\0\x02\0\x06\x02\0\0\0\0\0\0A.test");
     let at = 8 + 8 + 256;
     bytes[at] = 4;
     bytes[at + 8..at + 12].copy_from_slice(&[10, 0, 0, 7]);
     bytes[at + 24] = 6;
     bytes[at + 32..at + 48].copy_from_slice(&[0xfd; 16]);
+    both_ways(&Request::Names(report.clone()), &bytes);
+    report.set_purpose(0x1234, Some(Protocol::Udp));
+    bytes[10..13].copy_from_slice(&[0x34, 0x12, 2]);
     both_ways(&Request::Names(report), &bytes);
 }
 
@@ -143,11 +146,11 @@ fn replies() {
     let frames: [(Reply, &[u8; REPLY_LEN]); 4] = [
         (
             Reply::Held,
-            b"hpRP\x01\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x02\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Noted,
-            b"hpRP\x01\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x02\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Verdict {
@@ -155,7 +158,7 @@ fn replies() {
                 reason: 9,
                 keep: None,
             },
-            b"hpRP\x01\0\x03\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x02\0\x03\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Verdict {
@@ -166,7 +169,7 @@ fn replies() {
                     counter: 0x0a0b_0c0d,
                 }),
             },
-            b"hpRP\x01\0\x03\x01\0\0\0\0\x0d\x0c\x0b\x0a\x08\x07\x06\x05\x04\x03\x02\x01",
+            b"hpRP\x02\0\x03\x01\0\0\0\0\x0d\x0c\x0b\x0a\x08\x07\x06\x05\x04\x03\x02\x01",
         ),
     ];
     for (reply, bytes) in frames {

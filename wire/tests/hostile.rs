@@ -34,8 +34,8 @@ fn spoilt(mut frame: [u8; REQUEST_LEN], at: usize, byte: u8) -> DecodeError {
 fn header() {
     assert_eq!(Request::decode(&[0; REQUEST_LEN]), Err(DecodeError::Magic));
     assert_eq!(spoilt(ask(), 0, b'H'), DecodeError::Magic);
-    assert_eq!(spoilt(ask(), 4, 2), DecodeError::Version(2));
-    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0101));
+    assert_eq!(spoilt(ask(), 4, 3), DecodeError::Version(3));
+    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0102));
     assert_eq!(spoilt(ask(), 6, 0), DecodeError::Kind(0));
     assert_eq!(spoilt(ask(), 6, 4), DecodeError::Kind(4));
     assert_eq!(spoilt(ask(), 7, 1), DecodeError::Padding);
@@ -54,6 +54,22 @@ fn fields_of_an_ask() {
     assert_eq!(spoilt(ask(), 10, 2), DecodeError::Field("flags"));
 }
 
+#[test]
+fn what_a_look_up_is_for() {
+    let frame = |at: usize, byte| {
+        let mut frame = names();
+        frame[at] = byte;
+        match Request::decode(&frame) {
+            Ok(Request::Names(report)) => Ok((report.port(), report.protocol())),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
+    };
+    assert_eq!(frame(11, 1), Ok((256, None)));
+    assert_eq!(frame(12, 2), Ok((0, Some(Protocol::Udp))));
+    assert_eq!(frame(12, 9), Err(DecodeError::Field("protocol")));
+}
+
 /// The last eight bytes may be anything.
 const STAMP_AT: usize = REQUEST_LEN - 8;
 
@@ -63,7 +79,7 @@ fn every_byte_without_a_meaning_is_zero() {
         assert_eq!(spoilt(ask(), at, 1), DecodeError::Padding, "byte {at}");
     }
     let unused_name = 16 + "host.test".len()..ADDRESSES_AT;
-    for at in (10..16)
+    for at in (13..16)
         .chain(unused_name)
         .chain(ADDRESSES_AT + 12..STAMP_AT)
     {

@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use hallpass_wire::{
-    Address, DecodeError, MAX_ADDRESSES, MAX_NAME, MAX_NOTE, NameReport, Note, NoteBytes,
+    Address, DecodeError, MAX_ADDRESSES, MAX_NAME, MAX_NOTE, NameReport, Note, NoteBytes, Protocol,
 };
 
 fn report() -> NameReport {
     let mut report = NameReport::new(b"A.test").unwrap();
     assert!(report.push(Address::V4([10, 0, 0, 7])));
+    report.set_purpose(0x1234, Some(Protocol::Udp));
     report
 }
 
@@ -18,12 +19,12 @@ fn both_ways(note: &Note<'_>, bytes: &[u8]) {
 
 #[test]
 fn golden_bytes() {
-    both_ways(&Note::Left, b"hpNT\x01\0\x03\0");
-    both_ways(&Note::Entered(""), b"hpNT\x01\0\x01\0\0\0");
-    both_ways(&Note::Entered("a.test"), b"hpNT\x01\0\x01\0\x06\0a.test");
+    both_ways(&Note::Left, b"hpNT\x02\0\x03\0");
+    both_ways(&Note::Entered(""), b"hpNT\x02\0\x01\0\0\0");
+    both_ways(&Note::Entered("a.test"), b"hpNT\x02\0\x01\0\x06\0a.test");
     both_ways(
         &Note::Found(report()),
-        b"hpNT\x01\0\x02\0\x06\x01A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"hpNT\x02\0\x02\0\x06\x01\x34\x12\x02\0A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
     );
 }
 
@@ -65,15 +66,17 @@ fn bytes_that_are_no_note() {
         Note::decode(&bytes).map(|_| ())
     };
     assert_eq!(spoilt(0, b'H'), Err(DecodeError::Magic));
-    assert_eq!(spoilt(4, 2), Err(DecodeError::Version(2)));
+    assert_eq!(spoilt(4, 3), Err(DecodeError::Version(3)));
     assert_eq!(spoilt(6, 0), Err(DecodeError::Kind(0)));
     assert_eq!(spoilt(6, 4), Err(DecodeError::Kind(4)));
     assert_eq!(spoilt(7, 1), Err(DecodeError::Padding));
     assert_eq!(spoilt(8, 0), Err(DecodeError::Name));
     assert_eq!(spoilt(9, 33), Err(DecodeError::Field("count")));
     assert_eq!(spoilt(9, 2), Err(DecodeError::Field("length")));
-    assert_eq!(spoilt(10, 0x1b), Err(DecodeError::Name));
-    assert_eq!(spoilt(16, 5), Err(DecodeError::Field("family")));
+    assert_eq!(spoilt(12, 9), Err(DecodeError::Field("protocol")));
+    assert_eq!(spoilt(13, 1), Err(DecodeError::Padding));
+    assert_eq!(spoilt(14, 0x1b), Err(DecodeError::Name));
+    assert_eq!(spoilt(20, 5), Err(DecodeError::Field("family")));
 }
 
 /// A sockaddr begins with its family, which is below AF_MAX (46 in Linux 6.18).

@@ -6,6 +6,7 @@ use hallpass_wire::{
     REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable, abstract_ask_name,
 };
 use proptest::collection::vec;
+
 use proptest::prelude::*;
 
 fn address() -> impl Strategy<Value = Address> {
@@ -45,9 +46,15 @@ fn request() -> impl Strategy<Value = Request> {
             })
         },
     );
-    let names =
-        ("[^\\p{Cc}]{1,60}", vec(address(), 0..=MAX_ADDRESSES)).prop_map(|(name, addresses)| {
+    let names = (
+        "[^\\p{Cc}]{1,60}",
+        vec(address(), 0..=MAX_ADDRESSES),
+        any::<u16>(),
+        proptest::option::of(protocol()),
+    )
+        .prop_map(|(name, addresses, port, protocol)| {
             let mut report = NameReport::new(name.as_bytes()).unwrap();
+            report.set_purpose(port, protocol);
             for address in addresses {
                 assert!(report.push(address));
             }
@@ -114,14 +121,14 @@ proptest! {
         let mut frame: [u8; REQUEST_LEN] = bytes.try_into().unwrap();
         let _ = Request::decode(&frame);
         // Past the header as well.
-        frame[..8].copy_from_slice(&[b'h', b'p', b'R', b'Q', 1, 0, kind, 0]);
+        frame[..8].copy_from_slice(&[b'h', b'p', b'R', b'Q', 2, 0, kind, 0]);
         let _ = Request::decode(&frame);
     }
 
     #[test]
     fn arbitrary_replies_do_not_panic(mut frame in any::<[u8; REPLY_LEN]>()) {
         let _ = Reply::decode(&frame);
-        frame[..6].copy_from_slice(b"hpRP\x01\0");
+        frame[..6].copy_from_slice(b"hpRP\x02\0");
         if let Ok(reply) = Reply::decode(&frame) {
             prop_assert_eq!(reply.encode(), frame);
         }

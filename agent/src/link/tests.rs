@@ -101,6 +101,7 @@ fn a_session_is_found_followed_answered_and_missed() {
         saved: None,
         ask_timeout: None,
         client_expected_within: Some(PATIENCE),
+        hold: hallpass_session::hold::Hold::Block,
         page: None,
         sinks: Vec::new(),
     });

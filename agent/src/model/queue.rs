@@ -1,6 +1,7 @@
 //! The questions that wait, from all sessions: oldest first, those of one app together.
 
 use hallpass_session::control::protocol::{Question, QuestionId};
+use hallpass_session::hold::Hold;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -141,10 +142,14 @@ impl Queue {
         self.groups.is_empty()
     }
 
-    /// How many calls wait in all questions.
+    /// How many calls wait in all questions; a program that may try again counts as one.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.items().map(|item| item.question.waiting).sum()
+        let calls = |item: &Item| match item.question.hold {
+            Hold::Retry => 1,
+            Hold::Block | Hold::Name => item.question.waiting,
+        };
+        self.items().map(calls).sum()
     }
 }
 

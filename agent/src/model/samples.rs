@@ -65,7 +65,9 @@ pub(crate) fn question(id: QuestionId, app: &str, host: &str) -> Question {
         port: 631,
         names: vec![Name::claimed(host.to_owned())],
         place: "lan".to_owned(),
+        hold: hallpass_session::hold::Hold::Block,
         waiting: 1,
+        told_no: 0,
         why: "no rule matched".to_owned(),
         time_left_ms: None,
         offers: vec![

@@ -199,6 +199,7 @@ mod tests {
                 address: [10, 0, 0, 1].into(),
                 port,
                 names: Vec::new(),
+                look_up: false,
             },
             verdict: Verdict::Allow,
             source: Source::Default,

@@ -68,8 +68,11 @@ fn decide(ui: &mut Ui, model: &mut Model, item: &Item, choice: Choice, area: Rec
                 .unwrap_or_default(),
         };
         let hint = match rule.is_empty() {
-            true => words::duration_means(choice.duration),
-            false => format!("{rule}\n{}", words::duration_means(choice.duration)),
+            true => words::duration_means(choice.duration, item.question.hold),
+            false => format!(
+                "{rule}\n{}",
+                words::duration_means(choice.duration, item.question.hold)
+            ),
         };
         if response.on_hover_text(hint).clicked() {
             model.click(key, now);

@@ -10,7 +10,7 @@ use crate::words::{self, Sentence};
 use eframe::egui;
 use egui::text::LayoutJob;
 use egui::{Frame, Margin, Panel, ScrollArea, Ui};
-use hallpass_session::control::protocol::Duration;
+use hallpass_session::control::protocol::{Duration, Question};
 use std::time::Instant;
 
 pub(super) fn dialog(ui: &mut Ui, model: &mut Model, now: Instant) {
@@ -221,7 +221,7 @@ fn reach(ui: &mut Ui, model: &mut Model, item: &Item, choice: Choice, now: Insta
     card(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
         caption(ui, "For how long");
-        if let Some(index) = segments(ui, &lengths(choice, item.question.may_save), armed) {
+        if let Some(index) = segments(ui, &lengths(choice, &item.question), armed) {
             let number = u8::try_from(index + 1).unwrap_or(1);
             model.click(Press::Length(number), now);
         }
@@ -244,16 +244,9 @@ fn reach(ui: &mut Ui, model: &mut Model, item: &Item, choice: Choice, now: Insta
         ui.add_space(4.0);
         rule(ui, model, item, choice, armed, now);
         let settles = choice.offer(offers).map_or(0, |offer| offer.settles);
-        let waits = item.question.waiting;
-        let text = match (model.edit().is_some(), settles) {
-            (true, _) => String::new(),
-            (false, settles) if settles > waits => format!(
-                "Settles {} that wait now, {} of other questions among them.",
-                words::count(settles, "call"),
-                settles - waits
-            ),
-            (false, _) if waits == 1 => "Settles the call that waits now.".to_owned(),
-            (false, _) => format!("Settles the {waits} calls that wait now."),
+        let text = match model.edit() {
+            Some(_) => String::new(),
+            None => words::settles(&item.question, settles),
         };
         ui.label(
             egui::RichText::new(text)
@@ -272,7 +265,7 @@ fn caption(ui: &mut Ui, text: &str) {
     );
 }
 
-fn lengths(choice: Choice, may_save: bool) -> Vec<Segment> {
+fn lengths(choice: Choice, question: &Question) -> Vec<Segment> {
     let timed = match choice.duration {
         Duration::Seconds(seconds) => seconds,
         _ => TIMES[0],
@@ -286,8 +279,8 @@ fn lengths(choice: Choice, may_save: bool) -> Vec<Segment> {
     (1_u8..)
         .zip(all)
         .map(|(number, duration)| {
-            let enabled = duration != Duration::Always || may_save;
-            let mut hint = words::duration_means(duration);
+            let enabled = duration != Duration::Always || question.may_save;
+            let mut hint = words::duration_means(duration, question.hold);
             if matches!(duration, Duration::Seconds(_)) {
                 hint.push_str("; choose it again for another length");
             }

@@ -10,6 +10,7 @@ use hallpass_session::control::protocol::{
 };
 use hallpass_session::escape::escape;
 use hallpass_session::flow::Name;
+use hallpass_session::hold::Hold;
 use hallpass_session::problem::Problem;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
@@ -185,17 +186,20 @@ fn summary(question: &Question, answer: &Answer, own: &[String], settled: usize)
         None => answer.scope.to_string(),
     };
     let until = match answer.duration {
+        Duration::Once if question.hold == Hold::Retry => "for its next try".to_owned(),
         Duration::Once => "for what waits now".to_owned(),
         Duration::Run => "until the session ends".to_owned(),
         Duration::Seconds(_) => format!("for {}", answer.duration),
         Duration::Always => "for good".to_owned(),
     };
-    let calls = render::count(settled as u64, "call", "calls");
+    let verdict = render::verdict(answer.verdict);
     let app = question.app.identity();
-    format!(
-        "{} {to} for {app}, {until} ({calls} settled)",
-        render::verdict(answer.verdict)
-    )
+    if question.hold == Hold::Retry {
+        // It was refused, and nothing of it waits.
+        return format!("{verdict} {to} for {app}, {until} (it may try again)");
+    }
+    let calls = render::count(settled as u64, "call", "calls");
+    format!("{verdict} {to} for {app}, {until} ({calls} settled)")
 }
 
 #[cfg(test)]

@@ -44,7 +44,9 @@ pub(crate) fn printer() -> Question {
             trust: Trust::Claimed,
         }],
         place: "lan".into(),
+        hold: hallpass_session::hold::Hold::Block,
         waiting: 1,
+        told_no: 0,
         why: "ask @lan (flag)".into(),
         time_left_ms: None,
         offers: vec![

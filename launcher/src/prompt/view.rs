@@ -9,6 +9,7 @@ use hallpass_policy::{AppPattern, Protocol};
 use hallpass_session::control::protocol::{Duration, Offer, Question, Scope};
 use hallpass_session::escape::clip;
 use hallpass_session::flow::Trust;
+use hallpass_session::hold::Hold;
 use hallpass_session::render;
 use hallpass_session::verdict::Verdict;
 
@@ -105,8 +106,18 @@ fn parts(choice: &Choice, scene: &Scene, look: &Look) -> Vec<Part> {
         part(0, place(question)),
         part(1, labelled("command", &render::command(&question.app.argv))),
         part(6, labelled("program", &program(question))),
-        part(5, labelled("asked by", &clip(&question.why, MAX_LINE))),
     ];
+    if question.hold == Hold::Retry {
+        let told = format!(
+            "{}; the answer is for its next try",
+            render::waiting(question)
+        );
+        parts.push(part(1, labelled("told no", &told)));
+    }
+    parts.push(part(
+        5,
+        labelled("asked by", &clip(&question.why, MAX_LINE)),
+    ));
     if let Some(text) = name_note(question) {
         parts.push(part(1, Text::new().with(Style::Caution, text)));
     }
@@ -139,6 +150,7 @@ fn parts(choice: &Choice, scene: &Scene, look: &Look) -> Vec<Part> {
 /// `hallpass ─ curl wants to connect to printer.lan, port 631/tcp`
 fn headline(question: &Question, look: &Look) -> Text {
     let does = match question.protocol {
+        _ if question.hold == Hold::Name => "wants to look up, and connect to,",
         Protocol::Tcp => "wants to connect to",
         Protocol::Udp => "wants to send to",
         Protocol::Icmp => "wants to ping",
@@ -156,6 +168,9 @@ fn headline(question: &Question, look: &Look) -> Text {
         .with(Style::Strong, to);
     if !question.protocol.has_ports() {
         return text;
+    }
+    if question.hold == Hold::Name && question.port == 0 {
+        return text.with(Style::Plain, ", any port");
     }
     text.with(Style::Plain, ", port ")
         .with(Style::Strong, question.port.to_string())
@@ -340,9 +355,12 @@ fn outcome(choice: &Choice) -> Text {
         Duration::Once => choice.question.waiting,
         _ => offer.settles.max(choice.question.waiting),
     };
-    let calls = match settles {
-        1 => " (1 call waits)".to_owned(),
-        calls => format!(" ({calls} calls wait)"),
+    let calls = match (choice.question.hold, settles) {
+        (Hold::Retry, _) => " (at its next try)".to_owned(),
+        (Hold::Name, 1) => " (1 look-up waits)".to_owned(),
+        (Hold::Name, calls) => format!(" ({calls} wait)"),
+        (Hold::Block, 1) => " (1 call waits)".to_owned(),
+        (Hold::Block, calls) => format!(" ({calls} calls wait)"),
     };
     text.with(Style::Plain, calls)
 }
@@ -357,7 +375,11 @@ fn rule_words(question: &Question, offer: &Offer, duration: Duration) -> String 
         .collect::<Vec<&str>>()
         .join(" and ");
     let how_long = match duration {
-        Duration::Once => "only the calls that wait now",
+        Duration::Once => match question.hold {
+            Hold::Block => "only the calls that wait now",
+            Hold::Name => "only this time",
+            Hold::Retry => "only its next try",
+        },
         Duration::Run => "for this run",
         Duration::Seconds(_) => "for five minutes",
         Duration::Always => "for good (saved)",
@@ -391,7 +413,11 @@ pub(crate) fn answered(choice: &Choice, verdict: Verdict, settled: usize, look: 
     let rule = choice.offer().map_or_else(String::new, |offer| {
         rule_words(&choice.question, offer, choice.duration)
     });
-    let count = render::count(settled as u64, "call", "calls");
+    let count = match choice.question.hold {
+        Hold::Retry => "it may try again".to_owned(),
+        Hold::Name => render::count(settled as u64, "look-up", "look-ups"),
+        Hold::Block => render::count(settled as u64, "call", "calls"),
+    };
     Text::new()
         .with(style, word)
         .with(Style::Plain, format!(" {rule} ({count})"))
@@ -400,12 +426,7 @@ pub(crate) fn answered(choice: &Choice, verdict: Verdict, settled: usize, look: 
 
 /// The line that stays when a question is gone without an answer from here; `how` says why.
 pub(crate) fn withdrawn(question: &Question, how: &str, look: &Look) -> String {
-    let to = render::destination(
-        question.address,
-        question.port,
-        question.protocol,
-        &question.names,
-    );
+    let to = render::asked_about(question);
     let name = clip(&question.app.subject.name, MAX_PROGRAM);
     Text::new()
         .with(Style::Strong, "hallpass")

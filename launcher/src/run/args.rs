@@ -2,6 +2,7 @@
 
 use super::span;
 use crate::exit::Exit;
+use hallpass_session::hold::Hold;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,6 +31,12 @@ pub(crate) struct RunArgs {
     /// Refuse a connection that nobody has answered for after this time (30s, 5m, 2h).
     #[arg(long, value_name = "TIME", value_parser = span::parse)]
     pub(crate) ask_timeout: Option<Duration>,
+
+    /// How a connection waits for your answer: `block` holds the call itself; `name` holds the
+    /// look-up of the name before it, so that event loops go on (only with --guard=off); `retry` refuses at once, keeps
+    /// the question for ten minutes and honours the answer at the next try.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "block")]
+    pub(crate) hold: HoldBy,
 
     /// Exit with STATUS (111) where a connection was refused although the program itself said
     /// 0. Waits for all processes of the program, as --wait does.
@@ -122,6 +129,27 @@ pub(crate) enum Prompt {
     /// Nobody: what would be asked is refused at once, or with --ask-timeout waits that long
     /// for `hallpass answer`.
     None,
+}
+
+/// How a call waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HoldBy {
+    /// The call is held.
+    Block,
+    /// The look-up of its name is held; calls to bare addresses are held themselves.
+    Name,
+    /// The call is refused, and the answer is for the program's next try.
+    Retry,
+}
+
+impl From<HoldBy> for Hold {
+    fn from(by: HoldBy) -> Self {
+        match by {
+            HoldBy::Block => Self::Block,
+            HoldBy::Name => Self::Name,
+            HoldBy::Retry => Self::Retry,
+        }
+    }
 }
 
 impl RunArgs {

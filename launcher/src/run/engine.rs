@@ -17,6 +17,7 @@ use hallpass_session::core::{Config, Core, SavedRules, Sink};
 use hallpass_session::environment;
 use hallpass_session::escape::escape_bytes;
 use hallpass_session::event::{Event, Kind};
+use hallpass_session::hold::Hold;
 use hallpass_session::log::{Log, LogWriter};
 use hallpass_session::page::SharedPage;
 use hallpass_session::paths;
@@ -50,6 +51,8 @@ pub(super) struct Plan {
     pub(super) saved: Option<Box<dyn SavedRules>>,
     /// `--ask-timeout`.
     pub(super) ask_timeout: Option<Duration>,
+    /// `--hold`.
+    pub(super) hold: Hold,
     /// Whether the front will ask on the terminal.
     pub(super) front_asks: bool,
     /// Whether the guard decides, and not the hook.
@@ -172,6 +175,7 @@ impl Bound {
             environment: environment.clone(),
             saved: self.plan.saved,
             ask_timeout: self.plan.ask_timeout,
+            hold: self.plan.hold,
             client_expected_within: self.plan.front_asks.then_some(FRONT_EXPECTED),
             sinks,
             page,

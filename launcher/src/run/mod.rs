@@ -66,6 +66,11 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         .map_or(OsStr::new(""), OsString::as_os_str);
     let search = command.variable("PATH");
     let is_guarded = args.guard == args::Guard::On;
+    if is_guarded && args.hold == args::HoldBy::Name {
+        return Err("--hold=name: the guard does not hold look-ups yet; \
+                    write --hold=name --guard=off, or --hold=retry"
+            .to_owned());
+    }
     let warning = if is_guarded {
         coverage::check_privileges(program, search)?;
         None
@@ -83,6 +88,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         policy,
         saved,
         ask_timeout: args.ask_timeout,
+        hold: args.hold.into(),
         front_asks: places.terminal || places.window.is_some(),
         guard: is_guarded,
         hook: hook_file::place()?,

@@ -106,6 +106,11 @@ impl Destination {
             .is_some_and(|group| group.rank() < Group::Dns.rank())
     }
 
+    /// The first port of each range of ports it is narrowed down to; none where it holds for all.
+    pub fn first_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.ranges().iter().map(|(first, _)| *first)
+    }
+
     /// Whether a flow under this canonical name to some address could be in the set: what a
     /// deny-by-default session may look up. True for every name where the set knows no names.
     #[must_use]

@@ -48,6 +48,7 @@ impl Served {
             saved: None,
             ask_timeout: None,
             client_expected_within: None,
+            hold: crate::hold::Hold::Block,
             sinks: vec![Box::new(move |event| {
                 sink.lock().unwrap().push(event.clone())
             })],

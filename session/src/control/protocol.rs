@@ -7,6 +7,7 @@ pub use super::answer::{Answer, Duration, Scope};
 pub use super::live::{Direction, FlowId, Flows, LiveFlow, State};
 use crate::event::Event;
 use crate::flow::{App, Name};
+use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
 use hallpass_policy::Protocol;
 use serde::{Deserialize, Serialize};
@@ -120,7 +121,8 @@ pub enum Message {
     Done {
         /// The request's id.
         re: u64,
-        /// How many waiting calls the request settled.
+        /// How many waiting calls the request settled; a program that may try again counts as
+        /// one.
         #[serde(default)]
         settled: usize,
     },
@@ -214,8 +216,15 @@ pub struct Question {
     pub names: Vec<Name>,
     /// `loopback`, `lan`, `multicast` or `internet`.
     pub place: String,
-    /// How many calls wait for this answer.
+    /// How its calls wait: held; in the look-up of the name; or refused for now, so that the
+    /// answer is for the next try.
+    #[serde(default)]
+    pub hold: Hold,
+    /// How many calls wait for this answer; 0 with [`Hold::Retry`].
     pub waiting: usize,
+    /// How many calls were refused for now while it waits; 0 but with [`Hold::Retry`].
+    #[serde(default)]
+    pub told_no: usize,
     /// Why it is asked: the `ask` rule in words, or that no rule matched.
     pub why: String,
     /// Milliseconds until `--ask-timeout` refuses it; none where no clock runs.
@@ -233,6 +242,7 @@ pub struct Offer {
     pub scope: Scope,
     /// The destination the rule would be written with.
     pub to: Vec<String>,
-    /// How many waiting calls the answer would settle.
+    /// How many waiting calls the answer would settle; a program that may try again counts as
+    /// one.
     pub settles: usize,
 }

@@ -225,5 +225,6 @@ fn line(flow: &LiveFlow) -> FlowLine {
         address: flow.address,
         port: flow.port,
         names: flow.names.clone(),
+        look_up: false,
     }
 }

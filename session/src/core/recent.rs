@@ -173,6 +173,7 @@ mod tests {
                 address: address.parse().unwrap(),
                 port: 80,
                 names: Vec::new(),
+                look_up: false,
             },
             verdict,
             source: Source::Default,

@@ -9,6 +9,7 @@ use crate::event::Kind;
 use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Destination, Rule};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 impl Engine {
@@ -23,11 +24,13 @@ impl Engine {
     #[must_use]
     pub fn question(&self, id: QuestionId, now: Instant) -> Option<Question> {
         let open = self.questions.get(&id)?;
-        let offers = offers::offers(&self.offered(&open.flow), &self.environment)
+        let offers = offers::offers(&self.offered(&open.flow), &open.others, &self.environment)
             .into_iter()
             .map(|mut offer| {
                 let rule = offers::rule(&open.flow, Verdict::Allow, &offer.to);
-                offer.settles = rule.map_or(0, |rule| self.matching(&rule).len());
+                offer.settles = rule.map_or(0, |rule| {
+                    self.matching(&rule).len() + self.retries_matching(&rule).len()
+                });
                 offer
             })
             .collect();
@@ -42,7 +45,9 @@ impl Engine {
             port: open.flow.port,
             names: open.flow.names.clone(),
             place: place.to_string(),
+            hold: open.hold,
             waiting: open.asks.len(),
+            told_no: open.told_no,
             why: open.why.clone(),
             time_left_ms: open
                 .clock
@@ -59,7 +64,12 @@ impl Engine {
     /// The question is gone, or the answer is none that it offers; in words for the client.
     pub fn plan(&self, id: QuestionId, answer: &Answer) -> Result<Rule, String> {
         let open = self.open_for(id, answer.duration)?;
-        answer_rule(&self.offered(&open.flow), answer, &self.environment)
+        answer_rule(
+            &self.offered(&open.flow),
+            &open.others,
+            answer,
+            &self.environment,
+        )
     }
 
     /// [`Self::plan`] for destinations of the person's own.
@@ -99,7 +109,8 @@ impl Engine {
 
     /// Puts an answer into force: `rule` is what [`Self::plan`] gave for it.
     ///
-    /// It holds also if the question was settled meanwhile. Returns how many calls it settled.
+    /// It holds also if the question was settled meanwhile. Returns how many calls it settled; a program
+    /// that may try again counts as one.
     pub fn answer(
         &mut self,
         id: QuestionId,
@@ -119,6 +130,11 @@ impl Engine {
                 settled.push(ask);
             }
         }
+        let mut retries = self.retries_matching(rule);
+        if self.questions.get(&id).is_some_and(Open::is_for_a_retry) && !retries.contains(&id) {
+            retries.push(id);
+        }
+        let count = settled.len() + retries.len();
         if answer.duration != For::Once {
             let expires = match answer.duration {
                 For::Seconds(seconds) => now.checked_add(Duration::from_secs(seconds)),
@@ -136,15 +152,23 @@ impl Engine {
             verdict: Some(answer.verdict),
             by: by.to_owned(),
             rule: (answer.duration != For::Once).then(|| rule.to_string()),
-            settled: settled.len() as u64,
+            settled: count as u64,
         }));
         for ask in &settled {
+            if answer.verdict == Verdict::Allow {
+                self.let_look_up_connect(*ask, by, now, wall);
+            }
             self.settle(*ask, answer.verdict, source.clone());
+        }
+        if answer.duration == For::Once {
+            for retry in &retries {
+                self.answer_next_try(*retry, answer.verdict, by, now);
+            }
         }
         // A question whose only caller runs a signal handler has no asks left to close it.
         self.close(id, Some(answer.verdict), Some(source));
         self.decide_all_anew(now, wall);
-        settled.len()
+        count
     }
 
     /// Refuses a flow's program the same host from now on, until the session ends: an answer
@@ -163,7 +187,7 @@ impl Engine {
             duration: For::Run,
             scope: Scope::Host,
         };
-        let rule = answer_rule(flow, &answer, &self.environment)?;
+        let rule = answer_rule(flow, &BTreeSet::new(), &answer, &self.environment)?;
         let settles = self.matching(&rule).len();
         self.given.push(Given {
             rule: rule.clone(),
@@ -208,17 +232,8 @@ impl Engine {
 
     /// The waiting calls that a rule matches.
     fn matching(&self, rule: &Rule) -> Vec<AskId> {
-        let asks = self.waiting.iter().filter(|(_, waiting)| {
-            let flow = &waiting.flow;
-            let names = self.names_for(rule.action, flow);
-            let query = query(flow, &names);
-            let is_app = rule.app.as_ref();
-            is_app.is_none_or(|app| app.matches(&flow.app.subject))
-                && rule
-                    .to
-                    .iter()
-                    .any(|to| to.matches_for(rule.action, &query, &self.environment))
-        });
+        let waiting = self.waiting.iter();
+        let asks = waiting.filter(|(_, waiting)| self.covers(rule, &waiting.call.flow));
         asks.map(|(ask, _)| *ask).collect()
     }
 }

@@ -2,12 +2,13 @@
 
 use super::question::{Key, Open};
 use super::{
-    AskId, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING, MAX_WAITING_PER_APP,
-    Ruling, Step, Waiting,
+    AskId, Call, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING,
+    MAX_WAITING_PER_APP, Ruling, Step, Waiting,
 };
 use crate::control::protocol::QuestionId;
 use crate::event::{FlowLine, Kind};
 use crate::flow::Flow;
+use crate::hold::Hold;
 use crate::verdict::{Fallback, Source, Verdict};
 use std::time::Instant;
 
@@ -15,60 +16,95 @@ impl Engine {
     pub(super) fn ask_somebody(
         &mut self,
         ask: AskId,
-        flow: Flow,
+        call: Call,
         why: String,
         now: Instant,
     ) -> Step {
+        let is_look_up = call.look_up.is_some();
+        if !is_look_up {
+            let offered = self.offered(&call.flow);
+            if let Some((verdict, by)) = self.passes.take(&offered, now) {
+                return self.decided(&call, verdict, Source::Person { by });
+            }
+        }
+        if self.settings.hold == Hold::Retry {
+            return self.tell_no(call, why, now);
+        }
         if !self.somebody_may_answer() {
-            return self.refuse(&flow, Fallback::NobodyToAsk);
+            return self.refuse(&call, Fallback::NobodyToAsk);
         }
-        let key = Key::of(&self.offered(&flow));
+        let key = self.key(&call);
         if let Some(id) = self.by_key.get(&key).copied() {
-            return self.hold_or_refuse(ask, flow, Some(id), now);
+            return self.hold_or_refuse(ask, call, Some(id), now);
         }
+        if self.is_full(&call.flow) {
+            return self.refuse(&call, Fallback::TooManyWaiting);
+        }
+        let hold = if is_look_up { Hold::Name } else { Hold::Block };
+        let Some(id) = self.open_question(key, &call.flow, why, hold, now) else {
+            return self.refuse(&call, Fallback::TooManyWaiting);
+        };
+        let step = self.hold_or_refuse(ask, call, Some(id), now);
+        self.effects.push(Effect::Show(id));
+        step
+    }
+
+    /// A new question, which is still to be shown; none where there are too many.
+    pub(super) fn open_question(
+        &mut self,
+        key: Key,
+        flow: &Flow,
+        why: String,
+        hold: Hold,
+        now: Instant,
+    ) -> Option<QuestionId> {
         let same_app = |open: &&Open| open.key.app == key.app;
         if self.questions.len() >= MAX_QUESTIONS
             || self.questions.values().filter(same_app).count() >= MAX_QUESTIONS_PER_APP
-            || self.is_full(&flow)
         {
-            return self.refuse(&flow, Fallback::TooManyWaiting);
+            return None;
         }
         self.last_question += 1;
         let id = self.last_question;
         self.effects.push(Effect::Event(Kind::Asked {
             question: id,
-            flow: FlowLine::of(&flow),
+            flow: FlowLine {
+                look_up: hold == Hold::Name,
+                ..FlowLine::of(flow)
+            },
             argv: flow.app.argv.clone(),
+            hold,
         }));
         self.by_key.insert(key.clone(), id);
-        let open = Open::new(key, flow.clone(), why, self.settings.ask_timeout, now);
+        let open = Open::new(key, flow.clone(), why, hold, self.settings.ask_timeout, now);
         self.questions.insert(id, open);
-        let step = self.hold_or_refuse(ask, flow, Some(id), now);
-        self.effects.push(Effect::Show(id));
-        step
+        Some(id)
     }
 
     pub(super) fn hold_or_refuse(
         &mut self,
         ask: AskId,
-        flow: Flow,
+        call: Call,
         question: Option<QuestionId>,
         now: Instant,
     ) -> Step {
-        if self.is_full(&flow) {
-            return self.refuse(&flow, Fallback::TooManyWaiting);
+        if self.is_full(&call.flow) {
+            return self.refuse(&call, Fallback::TooManyWaiting);
         }
         if let Some(open) = question.and_then(|id| self.questions.get_mut(&id)) {
             open.asks.insert(ask);
-            open.grace_until = None;
+            for flow in call.look_up.iter().flatten() {
+                open.add_address(flow.address);
+            }
+            open.alone_until = None;
             open.count_changed(now);
         }
-        self.waiting.insert(ask, Waiting { flow, question });
+        self.waiting.insert(ask, Waiting { call, question });
         Step::Held
     }
 
-    fn refuse(&mut self, flow: &Flow, reason: Fallback) -> Step {
-        self.decided(flow, Verdict::Deny, Source::Fallback { reason })
+    pub(super) fn refuse(&mut self, call: &Call, reason: Fallback) -> Step {
+        self.decided(call, Verdict::Deny, Source::Fallback { reason })
     }
 
     fn is_full(&self, flow: &Flow) -> bool {
@@ -78,7 +114,7 @@ impl Engine {
                 && self
                     .waiting
                     .values()
-                    .filter(|waiting| waiting.flow.app.identity() == app)
+                    .filter(|waiting| waiting.call.flow.app.identity() == app)
                     .count()
                     >= MAX_WAITING_PER_APP)
     }
@@ -93,8 +129,13 @@ impl Engine {
         if self.somebody_may_answer() {
             return;
         }
-        let open: Vec<QuestionId> = self.questions.keys().copied().collect();
-        for id in open {
+        // What nobody is held by may wait for whoever comes.
+        let held = self
+            .questions
+            .iter()
+            .filter(|(_, open)| !open.is_for_a_retry());
+        let held: Vec<QuestionId> = held.map(|(id, _)| *id).collect();
+        for id in held {
             self.fall_back(id, Fallback::NobodyToAsk);
         }
     }
@@ -124,21 +165,21 @@ impl Engine {
         self.close(id, None, None);
     }
 
+    /// Returns what was open.
     pub(super) fn close(
         &mut self,
         id: QuestionId,
         verdict: Option<Verdict>,
         source: Option<Source>,
-    ) {
-        let Some(open) = self.questions.remove(&id) else {
-            return;
-        };
+    ) -> Option<Open> {
+        let open = self.questions.remove(&id)?;
         self.by_key.remove(&open.key);
         self.effects.push(Effect::Close {
             question: id,
             verdict,
             source,
         });
+        Some(open)
     }
 
     pub(super) fn settle(&mut self, ask: AskId, verdict: Verdict, source: Source) {
@@ -155,7 +196,10 @@ impl Engine {
                 self.effects.push(Effect::Show(id));
             }
         }
-        self.decided(&waiting.flow, verdict, source.clone());
+        // What an allowed look-up leads to is decided, and counted, by itself.
+        if waiting.call.look_up.is_none() || verdict == Verdict::Deny {
+            self.decided(&waiting.call, verdict, source.clone());
+        }
         self.effects.push(Effect::Settle {
             ask,
             verdict,
@@ -163,10 +207,13 @@ impl Engine {
         });
     }
 
-    pub(super) fn decided(&mut self, flow: &Flow, verdict: Verdict, source: Source) -> Step {
+    pub(super) fn decided(&mut self, call: &Call, verdict: Verdict, source: Source) -> Step {
         self.count(verdict, 1);
         self.effects.push(Effect::Event(Kind::Decided {
-            flow: FlowLine::of(flow),
+            flow: FlowLine {
+                look_up: call.look_up.is_some(),
+                ..FlowLine::of(&call.flow)
+            },
             verdict,
             source: source.clone(),
             count: 1,
@@ -179,19 +226,20 @@ impl Engine {
         if self.halted {
             return;
         }
+        self.decide_retries_anew(wall);
         let asks: Vec<AskId> = self.waiting.keys().copied().collect();
         for ask in asks {
             let Some(waiting) = self.waiting.get(&ask) else {
                 continue;
             };
-            match self.rule_on(&waiting.flow, wall) {
+            match self.rule_on_call(&waiting.call, now, wall) {
                 Ruling::Settled(verdict, source) => self.settle(ask, verdict, source),
                 Ruling::Ask { .. } if waiting.question.is_some() => {}
                 Ruling::Ask { why } => {
                     // It waited through a halt, and is asked about only now.
                     if let Some(waiting) = self.waiting.remove(&ask)
                         && let Step::Decided(verdict, source) =
-                            self.ask_somebody(ask, waiting.flow, why, now)
+                            self.ask_somebody(ask, waiting.call, why, now)
                     {
                         self.effects.push(Effect::Settle {
                             ask,

@@ -3,10 +3,11 @@
 use super::{Engine, Ruling};
 use crate::flow::Flow;
 use crate::verdict::Source;
-use hallpass_policy::{AppPattern, Layer, Policy};
+use hallpass_policy::{AppPattern, Destination, Layer, Policy};
+use std::collections::BTreeSet;
 
 /// What may change a verdict though no rule changes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HangsOn {
     /// A process gets another parent, user or package without telling anybody.
     pub(super) subject: bool,
@@ -14,7 +15,15 @@ pub(super) struct HangsOn {
     pub(super) date: bool,
     /// A look-up gives an address a name.
     pub(super) names: bool,
+    /// A port of each range in the rules, and [`OTHER_PORT`]: what a look-up that does not say
+    /// its port is judged by.
+    pub(super) ports: BTreeSet<u16>,
 }
+
+/// Stands for the ports that no rule names; a rule that does name it only makes it one more.
+const OTHER_PORT: u16 = 1;
+/// A flood of ports in rules must not make look-ups slow.
+const MAX_PORTS: usize = 256;
 
 impl Engine {
     /// Changes whenever an earlier verdict may no longer be the one that would be given now.
@@ -54,7 +63,10 @@ impl Engine {
 
 impl HangsOn {
     pub(super) fn of(policy: &Policy) -> Self {
-        let mut all = Self::default();
+        let mut all = Self {
+            ports: BTreeSet::from([OTHER_PORT]),
+            ..Self::default()
+        };
         let layers = [Layer::Answer, Layer::Flag, Layer::Policy, Layer::Saved];
         for rule in layers.iter().flat_map(|layer| policy.rules(*layer)) {
             all.subject |= matches!(
@@ -62,6 +74,11 @@ impl HangsOn {
                 Some(AppPattern::Package(_) | AppPattern::Parent(_) | AppPattern::User(_))
             );
             all.date |= rule.until.is_some();
+            for port in rule.to.iter().flat_map(Destination::first_ports) {
+                if all.ports.len() < MAX_PORTS {
+                    all.ports.insert(port);
+                }
+            }
             all.names |= rule.to.iter().any(|to| to.name().is_some());
         }
         all

@@ -6,24 +6,33 @@
 
 mod answering;
 mod clock;
+mod halting;
+#[cfg(test)]
+mod hold_tests;
 mod holding;
 mod kept;
+mod looking_up;
 mod naming;
 mod offers;
+mod passes;
 #[cfg(test)]
 mod properties;
 mod question;
+mod retrying;
 #[cfg(test)]
 mod tests;
 
+pub use looking_up::LookUp;
 pub use offers::answer_rule;
 
 use crate::control::protocol::QuestionId;
 use crate::event::Kind;
 use crate::flow::Flow;
+use crate::hold::Hold;
 use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::{Action, Endpoint, Environment, Layer, Policy, Query, Rule};
 use kept::HangsOn;
+use passes::Passes;
 use question::{Key, Open};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -45,6 +54,9 @@ pub const MAX_QUESTIONS_PER_APP: usize = 256;
 pub const REFRESH: Duration = Duration::from_millis(100);
 /// How long a question outlives its last caller, if that may come back (it ran a signal handler).
 pub const GRACE: Duration = Duration::from_secs(1);
+/// With [`Hold::Retry`]: how long a question waits for the program's next try, and an answer for
+/// once likewise.
+pub const RETRY: Duration = Duration::from_secs(600);
 
 /// What does not change while a session runs.
 #[derive(Clone, Debug)]
@@ -55,6 +67,8 @@ pub struct Settings {
     pub may_save: bool,
     /// Until then somebody who can answer may still connect; calls wait for them.
     pub client_expected_until: Option<Instant>,
+    /// How calls wait for an answer.
+    pub hold: Hold,
 }
 
 /// What the engine wants done, in this order.
@@ -102,8 +116,26 @@ pub struct Totals {
     pub denied: u64,
 }
 
-struct Waiting {
+/// What a verdict is asked for.
+#[derive(Clone)]
+struct Call {
     flow: Flow,
+    /// A look-up: `flow` is the first of the calls it may lead to that somebody has to be asked
+    /// about, these are all of them.
+    look_up: Option<Vec<Flow>>,
+}
+
+impl From<Flow> for Call {
+    fn from(flow: Flow) -> Self {
+        Self {
+            flow,
+            look_up: None,
+        }
+    }
+}
+
+struct Waiting {
+    call: Call,
     /// None while halted.
     question: Option<QuestionId>,
 }
@@ -130,6 +162,9 @@ pub struct Engine {
     /// Clients that can answer.
     askable: HashSet<ClientId>,
     given: Vec<Given>,
+    passes: Passes,
+    /// Questions of programs that may try again, put aside by a halt.
+    aside: Vec<Open>,
     totals: Totals,
     effects: Vec<Effect>,
     /// Counts changes after which an earlier verdict may be another.
@@ -164,6 +199,8 @@ impl Engine {
             last_question: 0,
             askable: HashSet::new(),
             given: Vec::new(),
+            passes: Passes::default(),
+            aside: Vec::new(),
             totals: Totals::default(),
             effects: Vec::new(),
             generation: 0,
@@ -194,11 +231,11 @@ impl Engine {
     pub fn ask(&mut self, ask: AskId, flow: Flow, now: Instant, wall: jiff::Timestamp) -> Step {
         self.expire(now);
         if self.halted {
-            return self.hold_or_refuse(ask, flow, None, now);
+            return self.hold_or_refuse(ask, flow.into(), None, now);
         }
         match self.rule_on(&flow, wall) {
-            Ruling::Settled(verdict, source) => self.decided(&flow, verdict, source),
-            Ruling::Ask { why } => self.ask_somebody(ask, flow, why, now),
+            Ruling::Settled(verdict, source) => self.decided(&flow.into(), verdict, source),
+            Ruling::Ask { why } => self.ask_somebody(ask, flow.into(), why, now),
         }
     }
 
@@ -223,7 +260,7 @@ impl Engine {
         if !question.asks.is_empty() {
             question.count_changed(now);
         } else if may_return {
-            question.grace_until = Some(now + GRACE);
+            question.alone_until = Some(now + GRACE);
         } else {
             self.close_unanswered(id);
         }
@@ -268,37 +305,6 @@ impl Engine {
         self.decide_all_anew(now, wall);
     }
 
-    /// Holds every call from now on, and asks nobody.
-    pub fn halt(&mut self) {
-        self.halted = true;
-        self.generation += 1;
-        let open: Vec<QuestionId> = self.questions.keys().copied().collect();
-        for id in open {
-            self.close(id, None, None);
-        }
-        for waiting in self.waiting.values_mut() {
-            waiting.question = None;
-        }
-    }
-
-    /// Ends a halt: everything that waits is decided anew.
-    pub fn release(&mut self, now: Instant, wall: jiff::Timestamp) {
-        self.halted = false;
-        self.decide_all_anew(now, wall);
-    }
-
-    /// Refuses everything that waits, for good: the session ends.
-    pub fn refuse_all(&mut self, reason: Fallback) {
-        let open: Vec<QuestionId> = self.questions.keys().copied().collect();
-        for id in open {
-            self.fall_back(id, reason);
-        }
-        let rest: Vec<AskId> = self.waiting.keys().copied().collect();
-        for ask in rest {
-            self.settle(ask, Verdict::Deny, Source::Fallback { reason });
-        }
-    }
-
     /// Lets time pass: out-of-time questions, expired answers, grace, people who never came.
     pub fn tick(&mut self, now: Instant) {
         self.expire(now);
@@ -310,7 +316,7 @@ impl Engine {
             }
             if open.clock.is_over(now) {
                 late.push(*id);
-            } else if open.asks.is_empty() && open.grace_until.is_some_and(|until| until <= now) {
+            } else if open.asks.is_empty() && open.alone_until.is_some_and(|until| until <= now) {
                 left_alone.push(*id);
             }
         }
@@ -336,7 +342,7 @@ impl Engine {
         let questions = self
             .questions
             .values()
-            .flat_map(|open| [open.clock.ends(), open.grace_until, open.refresh_at])
+            .flat_map(|open| [open.clock.ends(), open.alone_until, open.refresh_at])
             .flatten();
         let answers = self.given.iter().filter_map(|given| given.expires);
         questions

@@ -204,6 +204,7 @@ mod tests {
             ask_timeout: None,
             may_save: true,
             client_expected_until: None,
+            hold: crate::hold::Hold::Block,
         };
         let environment = Environment {
             attached: Vec::new(),

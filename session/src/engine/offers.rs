@@ -4,6 +4,8 @@ use crate::control::protocol::{Answer, Offer, Scope};
 use crate::flow::Flow;
 use crate::verdict::Verdict;
 use hallpass_policy::{Action, AppPattern, Destination, Environment, Rule};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// The rule that an answer makes for a flow.
 ///
@@ -11,10 +13,11 @@ use hallpass_policy::{Action, AppPattern, Destination, Environment, Rule};
 /// The answer's scope is none that the flow has; in words for the client.
 pub fn answer_rule(
     flow: &Flow,
+    others: &BTreeSet<IpAddr>,
     answer: &Answer,
     environment: &Environment,
 ) -> Result<Rule, String> {
-    let offers = offers(flow, environment);
+    let offers = offers(flow, others, environment);
     let offer = offers.iter().find(|offer| offer.scope == answer.scope);
     match offer {
         Some(offer) => rule(flow, answer.verdict, &offer.to),
@@ -29,8 +32,13 @@ pub fn answer_rule(
     }
 }
 
-/// All widths, narrowest first. `settles` is left 0: only the engine knows what waits.
-pub(super) fn offers(flow: &Flow, environment: &Environment) -> Vec<Offer> {
+/// All widths, narrowest first. `settles` is left 0: only the engine knows what waits. `others`
+/// are more addresses that the question is about, for where no rule may be written with its name.
+pub(super) fn offers(
+    flow: &Flow,
+    others: &BTreeSet<IpAddr>,
+    environment: &Environment,
+) -> Vec<Offer> {
     // The latest name that a rule may be written with, else the address.
     let name = flow
         .names
@@ -39,13 +47,19 @@ pub(super) fn offers(flow: &Flow, environment: &Environment) -> Vec<Offer> {
         .find(|name| hallpass_policy::name_counts(name, flow.address, environment));
     let address = Destination::address(flow.address);
     let host = name.and_then(|name| Destination::host_name(name).ok());
-    let host = host.unwrap_or_else(|| address.clone());
+    let hosts: Vec<Destination> = match host {
+        Some(host) => vec![host],
+        None => std::iter::once(flow.address)
+            .chain(others.iter().copied())
+            .map(Destination::address)
+            .collect(),
+    };
     let mut widths = Vec::new();
     if flow.port != 0 {
-        let at_port = host.clone().at(flow.port, flow.protocol);
-        widths.push((Scope::Port, vec![at_port]));
+        let at_port = |host: &Destination| host.clone().at(flow.port, flow.protocol);
+        widths.push((Scope::Port, hosts.iter().map(at_port).collect()));
     }
-    widths.push((Scope::Host, vec![host]));
+    widths.push((Scope::Host, hosts));
     match name {
         // A name of one label has no domain.
         Some(name) if name.contains('.') => {

@@ -108,6 +108,7 @@ impl Game {
             ask_timeout: timeout,
             may_save: true,
             client_expected_until: None,
+            hold: crate::hold::Hold::Block,
         };
         Self {
             engine: Engine::new(settings, policy, Environment::default()),

@@ -2,7 +2,9 @@
 
 use super::AskId;
 use super::clock::Clock;
+use crate::control::protocol::MAX_DESTINATIONS;
 use crate::flow::Flow;
+use crate::hold::Hold;
 use hallpass_policy::Protocol;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,8 +14,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) app: String,
-    protocol: Protocol,
-    port: u16,
+    /// None where a look-up did not say what it is for.
+    at: Option<(Protocol, u16)>,
     to: Host,
 }
 
@@ -28,13 +30,30 @@ impl Key {
     pub(super) fn of(flow: &Flow) -> Self {
         Self {
             app: flow.app.identity().to_owned(),
-            protocol: flow.protocol,
-            port: flow.port,
+            at: Some((flow.protocol, flow.port)),
             to: match flow.names.first() {
                 Some(name) => Host::Name(name.name.clone()),
                 None => Host::Address(flow.address),
             },
         }
+    }
+
+    /// The question of a look-up, whose flow has port 0 where it did not say what it is for.
+    pub(super) fn of_look_up(flow: &Flow) -> Self {
+        Self {
+            at: (flow.port != 0).then_some((flow.protocol, flow.port)),
+            ..Self::of(flow)
+        }
+    }
+
+    /// Whether a call belongs to the question: its name may be any that it goes by.
+    pub(super) fn fits(&self, flow: &Flow) -> bool {
+        let is_there = match &self.to {
+            Host::Name(name) => flow.names.iter().any(|other| other.name == *name),
+            Host::Address(address) => flow.address == *address,
+        };
+        let at = (flow.protocol, flow.port);
+        is_there && self.at.is_none_or(|own| own == at) && flow.app.identity() == self.app
     }
 }
 
@@ -43,10 +62,16 @@ pub(super) struct Open {
     /// The call that opened it; shown for all.
     pub(super) flow: Flow,
     pub(super) why: String,
+    /// How its calls wait.
+    pub(super) hold: Hold,
     pub(super) asks: BTreeSet<AskId>,
+    /// How many calls were refused while it waits (`--hold=retry`).
+    pub(super) told_no: usize,
+    /// The other addresses that calls were refused to, or that a look-up gave.
+    pub(super) others: BTreeSet<IpAddr>,
     pub(super) clock: Clock,
-    /// Until then it waits for a caller that runs a signal handler.
-    pub(super) grace_until: Option<Instant>,
+    /// Until then it waits for a caller that runs a signal handler, or for a program's next try.
+    pub(super) alone_until: Option<Instant>,
     /// When clients are told of the new count; a flood must not flood them too.
     pub(super) refresh_at: Option<Instant>,
 }
@@ -56,6 +81,7 @@ impl Open {
         key: Key,
         flow: Flow,
         why: String,
+        hold: Hold,
         timeout: Option<Duration>,
         now: Instant,
     ) -> Self {
@@ -63,10 +89,25 @@ impl Open {
             key,
             flow,
             why,
+            hold,
             asks: BTreeSet::new(),
+            told_no: 0,
+            others: BTreeSet::new(),
             clock: Clock::start(timeout, now),
-            grace_until: None,
+            alone_until: None,
             refresh_at: None,
+        }
+    }
+
+    /// Whether it waits for a program's next try, with no call held.
+    pub(super) fn is_for_a_retry(&self) -> bool {
+        self.hold == Hold::Retry
+    }
+
+    /// The address of one more call; so many are kept as a rule may have destinations.
+    pub(super) fn add_address(&mut self, address: IpAddr) {
+        if address != self.flow.address && self.others.len() + 1 < MAX_DESTINATIONS {
+            self.others.insert(address);
         }
     }
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// An engine with a clock that a test turns by hand.
-struct Bench {
-    engine: Engine,
-    now: Instant,
-    effects: Vec<Effect>,
+pub(super) struct Bench {
+    pub(super) engine: Engine,
+    pub(super) now: Instant,
+    pub(super) effects: Vec<Effect>,
 }
 
-const PERSON: u64 = 1;
+pub(super) const PERSON: u64 = 1;
 
-fn rule(action: Action, to: &str) -> Rule {
+pub(super) fn rule(action: Action, to: &str) -> Rule {
     Rule {
         action,
         to: vec![to.parse().unwrap()],
@@ -48,14 +48,14 @@ pub(super) fn flow(app: &str, address: &str, port: u16) -> Flow {
     }
 }
 
-fn named(app: &str, address: &str, port: u16, name: &str) -> Flow {
+pub(super) fn named(app: &str, address: &str, port: u16, name: &str) -> Flow {
     Flow {
         names: vec![Name::claimed(name.to_owned())],
         ..flow(app, address, port)
     }
 }
 
-fn answer(verdict: Verdict, duration: For, scope: Scope) -> Answer {
+pub(super) fn answer(verdict: Verdict, duration: For, scope: Scope) -> Answer {
     Answer {
         verdict,
         duration,
@@ -63,23 +63,23 @@ fn answer(verdict: Verdict, duration: For, scope: Scope) -> Answer {
     }
 }
 
-fn fallback(reason: Fallback) -> Source {
+pub(super) fn fallback(reason: Fallback) -> Source {
     Source::Fallback { reason }
 }
 
 impl Bench {
     /// Default ask, and a person who can answer.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut bench = Self::nobody(None);
         bench.engine.client_joined(PERSON);
         bench
     }
 
-    fn nobody(ask_timeout: Option<Duration>) -> Self {
+    pub(super) fn nobody(ask_timeout: Option<Duration>) -> Self {
         Self::with(ask_timeout, &[])
     }
 
-    fn with(ask_timeout: Option<Duration>, flags: &[Rule]) -> Self {
+    pub(super) fn with(ask_timeout: Option<Duration>, flags: &[Rule]) -> Self {
         let mut policy = Policy::new();
         policy.set_default(Action::Ask);
         policy.set_layer(Layer::Flag, flags.to_vec());
@@ -87,6 +87,7 @@ impl Bench {
             ask_timeout,
             may_save: true,
             client_expected_until: None,
+            hold: crate::hold::Hold::Block,
         };
         Self {
             engine: Engine::new(settings, policy, Environment::default()),
@@ -95,29 +96,29 @@ impl Bench {
         }
     }
 
-    fn ask(&mut self, ask: u64, flow: Flow) -> Step {
+    pub(super) fn ask(&mut self, ask: u64, flow: Flow) -> Step {
         self.engine
             .ask(ask, flow, self.now, jiff::Timestamp::UNIX_EPOCH)
     }
 
-    fn answer(&mut self, question: u64, answer: &Answer) -> usize {
+    pub(super) fn answer(&mut self, question: u64, answer: &Answer) -> usize {
         let rule = self.engine.plan(question, answer).unwrap();
         let wall = jiff::Timestamp::UNIX_EPOCH;
         self.engine
             .answer(question, answer, &rule, "terminal", self.now, wall)
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.engine.tick(self.now);
     }
 
-    fn pending(&self) -> Vec<Question> {
+    pub(super) fn pending(&self) -> Vec<Question> {
         self.engine.pending(self.now)
     }
 
     /// The verdicts given since the last look, by ask.
-    fn settled(&mut self) -> Vec<(u64, Verdict, Source)> {
+    pub(super) fn settled(&mut self) -> Vec<(u64, Verdict, Source)> {
         self.effects = self.engine.take_effects();
         let settle = |effect: &Effect| match effect {
             Effect::Settle {
@@ -130,7 +131,7 @@ impl Bench {
         self.effects.iter().filter_map(settle).collect()
     }
 
-    fn set_saved(&mut self, rules: Vec<Rule>) {
+    pub(super) fn set_saved(&mut self, rules: Vec<Rule>) {
         let wall = jiff::Timestamp::UNIX_EPOCH;
         self.engine.saved_rules_changed(rules, self.now, wall);
     }

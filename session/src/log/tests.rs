@@ -34,6 +34,7 @@ fn decided(seq: u64, pid: u32, port: u16, verdict: Verdict) -> Event {
         address: "192.168.1.9".parse().unwrap(),
         port,
         names: Vec::new(),
+        look_up: false,
     };
     event(
         seq,

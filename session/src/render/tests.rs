@@ -1,6 +1,7 @@
 use super::*;
 use crate::control::protocol::{Offer, Scope};
 use crate::flow::App;
+use crate::hold::Hold;
 use crate::verdict::Fallback;
 use hallpass_policy::Subject;
 
@@ -15,6 +16,7 @@ fn line(app: &str, pid: u32, to: (&str, u16, Protocol), name: Option<&str>) -> F
             .into_iter()
             .map(|name| Name::claimed(name.to_owned()))
             .collect(),
+        look_up: false,
     }
 }
 
@@ -136,6 +138,21 @@ fn the_rest_of_a_session_s_events() {
                 None,
             ),
             argv: Vec::new(),
+            hold: Hold::Block,
+        }),
+        show(Kind::Asked {
+            question: 4,
+            flow: FlowLine {
+                look_up: true,
+                ..line(
+                    "/usr/bin/node",
+                    4712,
+                    ("192.168.1.9", 0, Protocol::Tcp),
+                    Some("printer.lan"),
+                )
+            },
+            argv: Vec::new(),
+            hold: Hold::Name,
         }),
         show(Kind::Answered {
             question: 3,
@@ -169,6 +186,7 @@ fn the_rest_of_a_session_s_events() {
     ];
     let expected = r"start  session 4710-0badcafe: curl -s 'http://example.com/?a=1&b=2' 'it'\''s' ''
 ask    curl[4711] → 192.168.1.9:631/tcp                           question 3
+ask    node[4712] → look-up of printer.lan (192.168.1.9)          question 4
 allow  question 3, answered by shell: allow 192.168.1.9 for /usr/bin/curl (2 calls)
 deny   question 4, answered by terminal (1 call)
 gone   question 5: nobody waits for an answer any more
@@ -199,7 +217,9 @@ fn a_question_is_one_line() {
         port: 631,
         names: vec![Name::claimed("printer.lan".to_owned())],
         place: "lan".to_owned(),
+        hold: Hold::Block,
         waiting: 1,
+        told_no: 0,
         why: "no rule matched".to_owned(),
         time_left_ms: None,
         offers: vec![Offer {
@@ -217,6 +237,16 @@ fn a_question_is_one_line() {
     assert_eq!(
         question(&asked),
         "curl[4711] → printer.lan:631/tcp (192.168.1.9)             lan, 20 calls wait, 18 s left"
+    );
+    (asked.hold, asked.waiting, asked.told_no) = (Hold::Retry, 0, 1);
+    assert_eq!(
+        question(&asked),
+        "curl[4711] → printer.lan:631/tcp (192.168.1.9)             lan, refused once, may try again, 18 s left"
+    );
+    (asked.hold, asked.waiting, asked.port) = (Hold::Name, 1, 0);
+    assert_eq!(
+        question(&asked),
+        "curl[4711] → printer.lan, any port (192.168.1.9)           lan, 1 look-up waits, 18 s left"
     );
 }
 

@@ -1,0 +1,550 @@
+//! `--hold=retry` and `--hold=name`, race by race.
+
+use super::passes::TRY;
+use super::tests::{Bench, PERSON, answer, fallback, flow, named, rule};
+use super::{Effect, GRACE, LookUp, MAX_QUESTIONS_PER_APP, RETRY, Step};
+use crate::control::protocol::{Duration as For, Scope};
+use crate::event::Kind;
+use crate::flow::Flow;
+use crate::hold::Hold;
+use crate::verdict::{Fallback, Source, Verdict};
+use hallpass_policy::{Action, Layer};
+use std::time::Duration;
+
+const WALL: jiff::Timestamp = jiff::Timestamp::UNIX_EPOCH;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn holding(hold: Hold) -> Bench {
+    let mut bench = Bench::new();
+    bench.engine.settings.hold = hold;
+    bench
+}
+
+fn told_no() -> Step {
+    Step::Decided(Verdict::Deny, fallback(Fallback::WaitingForAnswer))
+}
+
+fn person(verdict: Verdict) -> Step {
+    let by = "terminal".to_owned();
+    Step::Decided(verdict, Source::Person { by })
+}
+
+fn is_by_rule(step: &Step, verdict: Verdict) -> bool {
+    matches!(step, Step::Decided(given, Source::Rule { .. }) if *given == verdict)
+}
+
+fn once(verdict: Verdict) -> crate::control::protocol::Answer {
+    answer(verdict, For::Once, Scope::Host)
+}
+
+fn run(verdict: Verdict) -> crate::control::protocol::Answer {
+    answer(verdict, For::Run, Scope::Host)
+}
+
+fn curl() -> Flow {
+    flow("curl", "192.0.2.1", 80)
+}
+
+fn from_process(pid: u32, flow: Flow) -> Flow {
+    Flow { pid, ..flow }
+}
+
+impl Bench {
+    fn closed(&mut self) -> Vec<(u64, Option<Verdict>)> {
+        let effects = self.engine.take_effects();
+        let closed = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Close {
+                question, verdict, ..
+            } => Some((question, verdict)),
+            _ => None,
+        });
+        closed.collect()
+    }
+
+    fn look_up(&mut self, ask: u64, flows: &[Flow]) -> LookUp {
+        self.engine.look_up(ask, flows.to_vec(), self.now, WALL)
+    }
+}
+
+// --hold=retry
+
+#[test]
+fn a_call_is_told_no_and_its_question_stays_when_it_goes() {
+    let mut bench = holding(Hold::Retry);
+    assert_eq!(bench.ask(1, curl()), told_no());
+    bench.engine.withdraw(1, false, bench.now);
+    bench.pass(RETRY - SECOND);
+    let pending = bench.pending();
+    assert_eq!(pending.len(), 1);
+    let asked = &pending[0];
+    assert_eq!(
+        (asked.hold, asked.waiting, asked.told_no),
+        (Hold::Retry, 0, 1)
+    );
+    assert_eq!(asked.offers[0].settles, 1);
+    assert_eq!(bench.settled(), []);
+}
+
+#[test]
+fn an_answer_before_the_retry_is_for_it_and_for_it_only() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    assert_eq!(bench.answer(1, &once(Verdict::Allow)), 1);
+    assert_eq!(bench.closed(), [(1, Some(Verdict::Allow))]);
+    assert_eq!(bench.ask(2, curl()), person(Verdict::Allow));
+    assert_eq!(bench.ask(3, curl()), told_no());
+    assert_eq!(bench.pending()[0].id, 2);
+}
+
+#[test]
+fn a_retry_before_the_answer_is_told_no_again_in_the_same_question() {
+    let mut bench = holding(Hold::Retry);
+    for ask in 1..=3 {
+        assert_eq!(bench.ask(ask, curl()), told_no());
+    }
+    let pending = bench.pending();
+    assert_eq!((pending.len(), pending[0].told_no), (1, 3));
+    bench.answer(1, &run(Verdict::Allow));
+    assert!(is_by_rule(&bench.ask(4, curl()), Verdict::Allow));
+    assert!(is_by_rule(&bench.ask(5, curl()), Verdict::Allow));
+    assert_eq!(bench.pending(), []);
+}
+
+#[test]
+fn a_denied_retry_is_denied_without_another_question() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.answer(1, &once(Verdict::Deny));
+    assert_eq!(bench.ask(2, curl()), person(Verdict::Deny));
+    assert_eq!(bench.pending(), []);
+    assert_eq!(bench.engine.totals().denied, 2);
+}
+
+#[test]
+fn a_question_is_given_up_ten_minutes_after_the_last_try() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.pass(RETRY - SECOND);
+    bench.ask(2, curl());
+    bench.pass(RETRY - SECOND);
+    assert_eq!(bench.pending().len(), 1);
+    let deadline = bench.engine.next_deadline().unwrap();
+    assert_eq!(deadline, bench.now + SECOND);
+    bench.pass(SECOND);
+    assert_eq!(bench.pending(), []);
+    assert_eq!(bench.closed(), [(1, None)]);
+    assert_eq!(bench.ask(3, curl()), told_no());
+}
+
+#[test]
+fn an_answer_for_once_is_given_up_ten_minutes_later() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.answer(1, &once(Verdict::Allow));
+    bench.pass(RETRY);
+    assert_eq!(bench.ask(2, curl()), told_no());
+}
+
+#[test]
+fn the_same_question_from_two_processes_has_one_answer_for_the_first_to_retry() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, from_process(7, curl()));
+    bench.ask(2, from_process(8, curl()));
+    assert_eq!(bench.pending().len(), 1);
+    bench.answer(1, &once(Verdict::Allow));
+    let second = bench.ask(3, from_process(8, curl()));
+    assert_eq!(second, person(Verdict::Allow));
+    assert_eq!(bench.ask(4, from_process(7, curl())), told_no());
+}
+
+#[test]
+fn one_try_goes_through_a_hosts_addresses_and_then_is_over() {
+    let mut bench = holding(Hold::Retry);
+    let to = |address: &str| named("curl", address, 443, "www.example.com");
+    bench.ask(1, to("2001:db8::1"));
+    bench.ask(2, to("198.51.100.1"));
+    assert_eq!(bench.pending().len(), 1);
+    bench.answer(1, &once(Verdict::Allow));
+    assert_eq!(bench.ask(3, to("2001:db8::1")), person(Verdict::Allow));
+    bench.pass(TRY / 2);
+    assert_eq!(bench.ask(4, to("198.51.100.1")), person(Verdict::Allow));
+    assert_eq!(bench.ask(5, to("198.51.100.1")), told_no());
+    bench.answer(2, &once(Verdict::Allow));
+    assert_eq!(bench.ask(6, to("2001:db8::1")), person(Verdict::Allow));
+    bench.pass(TRY);
+    assert_eq!(bench.ask(7, to("198.51.100.1")), told_no());
+}
+
+#[test]
+fn an_answer_is_for_no_other_app_port_or_host() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.answer(1, &once(Verdict::Allow));
+    for other in [
+        flow("wget", "192.0.2.1", 80),
+        flow("curl", "192.0.2.1", 81),
+        flow("curl", "192.0.2.2", 80),
+    ] {
+        assert_eq!(bench.ask(2, other), told_no());
+    }
+    assert_eq!(bench.ask(3, curl()), person(Verdict::Allow));
+}
+
+#[test]
+fn a_wide_answer_is_for_the_next_try_of_each_question_it_covers() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.ask(2, flow("curl", "192.0.2.9", 443));
+    bench.ask(3, flow("wget", "192.0.2.9", 443));
+    let anywhere = answer(Verdict::Allow, For::Once, Scope::Any);
+    assert_eq!(bench.answer(1, &anywhere), 2);
+    assert_eq!(bench.pending().len(), 1);
+    let other = bench.ask(4, flow("curl", "192.0.2.9", 443));
+    assert_eq!(other, person(Verdict::Allow));
+    assert_eq!(bench.ask(5, curl()), person(Verdict::Allow));
+}
+
+#[test]
+fn a_rule_edit_answers_what_was_told_no() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.set_saved(vec![rule(Action::Allow, "192.0.2.1")]);
+    assert_eq!(bench.closed(), [(1, Some(Verdict::Allow))]);
+    assert!(is_by_rule(&bench.ask(2, curl()), Verdict::Allow));
+}
+
+#[test]
+fn a_rule_made_meanwhile_comes_before_an_answer_for_once() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.answer(1, &once(Verdict::Allow));
+    bench.set_saved(vec![rule(Action::Deny, "192.0.2.1")]);
+    assert!(is_by_rule(&bench.ask(2, curl()), Verdict::Deny));
+}
+
+#[test]
+fn a_halt_holds_retries_and_puts_their_questions_aside() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.ask(2, flow("curl", "192.0.2.2", 80));
+    bench.engine.halt();
+    assert_eq!(bench.pending(), []);
+    assert_eq!(bench.ask(3, curl()), Step::Held);
+    bench.set_saved(vec![rule(Action::Allow, "192.0.2.2")]);
+    bench.engine.release(bench.now, WALL);
+    let waiting = fallback(Fallback::WaitingForAnswer);
+    assert_eq!(bench.settled(), [(3, Verdict::Deny, waiting)]);
+    let pending = bench.pending();
+    assert_eq!((pending.len(), pending[0].told_no), (1, 2));
+    bench.answer(pending[0].id, &once(Verdict::Allow));
+    assert_eq!(bench.ask(4, curl()), person(Verdict::Allow));
+}
+
+#[test]
+fn what_a_halt_puts_aside_is_given_up_in_time() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.engine.halt();
+    bench.pass(RETRY);
+    bench.engine.release(bench.now, WALL);
+    assert_eq!(bench.pending(), []);
+}
+
+#[test]
+fn an_answer_for_once_survives_a_halt() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.answer(1, &once(Verdict::Allow));
+    bench.settled();
+    bench.engine.halt();
+    assert_eq!(bench.ask(2, curl()), Step::Held);
+    bench.engine.release(bench.now, WALL);
+    assert!(matches!(
+        bench.settled()[..],
+        [(2, Verdict::Allow, Source::Person { .. })]
+    ));
+}
+
+#[test]
+fn a_question_that_nobody_is_held_by_waits_for_whoever_comes() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.engine.client_left(PERSON, bench.now);
+    assert_eq!(bench.pending().len(), 1);
+    assert_eq!(bench.ask(2, curl()), told_no());
+    bench.answer(1, &once(Verdict::Allow));
+    assert_eq!(bench.ask(3, curl()), person(Verdict::Allow));
+}
+
+#[test]
+fn an_ask_timeout_closes_the_question_and_the_next_try_asks_again() {
+    let mut bench = Bench::with(Some(10 * SECOND), &[]);
+    bench.engine.settings.hold = Hold::Retry;
+    bench.ask(1, curl());
+    assert_eq!(bench.pending()[0].time_left_ms, Some(10_000));
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.closed(), [(1, Some(Verdict::Deny))]);
+    assert_eq!(bench.ask(2, curl()), told_no());
+    assert_eq!(bench.pending()[0].id, 2);
+}
+
+#[test]
+fn a_closed_question_makes_no_rule_and_no_pass() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    assert_eq!(bench.engine.dismiss(1, "terminal"), Ok(0));
+    assert_eq!(bench.ask(2, curl()), told_no());
+}
+
+#[test]
+fn a_flood_of_retries_and_of_questions_is_bounded() {
+    let mut bench = holding(Hold::Retry);
+    for n in 0..MAX_QUESTIONS_PER_APP {
+        let port = u16::try_from(n + 1).unwrap();
+        assert_eq!(
+            bench.ask(n as u64, flow("curl", "192.0.2.1", port)),
+            told_no()
+        );
+    }
+    let too_many = Step::Decided(Verdict::Deny, fallback(Fallback::TooManyWaiting));
+    assert_eq!(bench.ask(9_000, flow("curl", "192.0.2.1", 9_000)), too_many);
+    bench.settled();
+    for ask in 9_001..19_000 {
+        bench.ask(ask, flow("curl", "192.0.2.1", 1));
+    }
+    bench.settled();
+    assert!(
+        !bench.effects.contains(&Effect::Show(1)),
+        "clients are flooded"
+    );
+    bench.pass(super::REFRESH);
+    bench.settled();
+    assert!(bench.effects.contains(&Effect::Show(1)));
+    assert_eq!(bench.pending()[0].told_no, 10_000);
+}
+
+#[test]
+fn the_end_closes_what_was_told_no() {
+    let mut bench = holding(Hold::Retry);
+    bench.ask(1, curl());
+    bench.engine.halt();
+    bench.engine.refuse_all(Fallback::SessionEnding);
+    bench.engine.release(bench.now, WALL);
+    assert_eq!(bench.pending(), []);
+}
+
+#[test]
+fn all_addresses_of_a_name_that_does_not_count_are_answered_for() {
+    let mut bench = holding(Hold::Retry);
+    let to = |address: &str| named("curl", address, 80, "www.example.com");
+    bench.ask(1, to("127.0.0.1"));
+    bench.ask(2, to("127.0.0.2"));
+    bench.answer(1, &run(Verdict::Allow));
+    assert!(is_by_rule(&bench.ask(3, to("127.0.0.1")), Verdict::Allow));
+    assert!(is_by_rule(&bench.ask(4, to("127.0.0.2")), Verdict::Allow));
+    assert_eq!(bench.ask(5, to("127.0.0.3")), told_no());
+}
+
+// --hold=name
+
+fn site(port: u16) -> [Flow; 2] {
+    let to = |address: &str| named("node", address, port, "www.example.com");
+    [to("2001:db8::1"), to("198.51.100.1")]
+}
+
+#[test]
+fn look_ups_are_held_in_no_other_mode() {
+    for hold in [Hold::Block, Hold::Retry] {
+        let mut bench = holding(hold);
+        assert_eq!(bench.look_up(1, &site(443)), LookUp::GoesOn);
+        assert_eq!(bench.pending(), []);
+    }
+}
+
+#[test]
+fn a_look_up_waits_and_its_answer_carries_to_the_connect() {
+    for port in [0, 443] {
+        let mut bench = holding(Hold::Name);
+        assert_eq!(bench.look_up(1, &site(port)), LookUp::Held);
+        let pending = bench.pending();
+        let asked = &pending[0];
+        assert_eq!(
+            (asked.hold, asked.port, asked.waiting),
+            (Hold::Name, port, 1)
+        );
+        let scopes: Vec<Scope> = asked.offers.iter().map(|offer| offer.scope).collect();
+        assert_eq!(scopes.contains(&Scope::Port), port != 0, "{scopes:?}");
+        assert_eq!(bench.answer(1, &run(Verdict::Allow)), 1);
+        assert!(matches!(bench.settled()[..], [(1, Verdict::Allow, _)]));
+        for address in site(443) {
+            assert!(is_by_rule(&bench.ask(2, address), Verdict::Allow));
+        }
+        assert_eq!(bench.look_up(3, &site(port)), LookUp::GoesOn);
+        assert_eq!(bench.pending(), []);
+        // The look-up is no call: the two that followed are.
+        assert_eq!(bench.engine.totals().allowed, 2);
+    }
+}
+
+#[test]
+fn a_refused_look_up_is_on_record_as_one() {
+    let mut bench = holding(Hold::Name);
+    bench.look_up(1, &site(0));
+    bench.answer(1, &run(Verdict::Deny));
+    assert!(matches!(bench.settled()[..], [(1, Verdict::Deny, _)]));
+    let decided = bench.effects.iter().find_map(|effect| match effect {
+        Effect::Event(Kind::Decided { flow, verdict, .. }) => Some((flow.look_up, *verdict)),
+        _ => None,
+    });
+    assert_eq!(decided, Some((true, Verdict::Deny)));
+    assert_eq!(bench.engine.totals().denied, 1);
+    assert!(is_by_rule(
+        &bench.ask(2, site(443)[1].clone()),
+        Verdict::Deny
+    ));
+}
+
+#[test]
+fn once_is_for_the_connect_of_the_process_that_looked_up() {
+    for port in [0, 443] {
+        let mut bench = holding(Hold::Name);
+        bench.look_up(1, &site(port));
+        bench.answer(1, &once(Verdict::Allow));
+        // Again before it connects, as programs do for each family.
+        assert_eq!(bench.look_up(2, &site(port)), LookUp::GoesOn);
+        let [first, second] = site(443);
+        let other = bench.ask(3, from_process(8, first.clone()));
+        assert_eq!(other, Step::Held);
+        assert_eq!(bench.ask(4, first.clone()), person(Verdict::Allow));
+        assert_eq!(bench.ask(5, second), person(Verdict::Allow));
+        assert_eq!(bench.ask(6, first), Step::Held);
+        assert_eq!(bench.look_up(7, &site(port)), LookUp::Held);
+    }
+}
+
+#[test]
+fn two_processes_that_look_up_are_one_question_and_each_gets_its_connect() {
+    let mut bench = holding(Hold::Name);
+    let from = |pid| site(443).map(|flow| from_process(pid, flow));
+    assert_eq!(bench.look_up(1, &from(7)), LookUp::Held);
+    assert_eq!(bench.look_up(2, &from(8)), LookUp::Held);
+    assert_eq!(bench.pending().len(), 1);
+    assert_eq!(bench.answer(1, &once(Verdict::Allow)), 2);
+    for pid in [8, 7] {
+        assert_eq!(bench.ask(3, from(pid)[0].clone()), person(Verdict::Allow));
+    }
+}
+
+#[test]
+fn a_look_up_of_what_rules_decide_does_not_wait() {
+    let mut bench = Bench::with(None, &[rule(Action::Allow, "www.example.com")]);
+    bench.engine.settings.hold = Hold::Name;
+    assert_eq!(bench.look_up(1, &site(0)), LookUp::GoesOn);
+    let mut bench = Bench::with(None, &[rule(Action::Deny, "@any")]);
+    bench.engine.settings.hold = Hold::Name;
+    // The calls that follow are refused by the rule.
+    assert_eq!(bench.look_up(1, &site(0)), LookUp::GoesOn);
+}
+
+#[test]
+fn a_look_up_that_does_not_say_its_port_goes_on_if_a_rule_allows_one() {
+    let rules = [
+        rule(Action::Allow, "www.example.com:8443"),
+        rule(Action::Deny, "@any:22"),
+    ];
+    let mut bench = holding(Hold::Name);
+    bench.engine.policy.set_layer(Layer::Flag, rules.to_vec());
+    bench.set_saved(Vec::new());
+    assert_eq!(bench.look_up(1, &site(0)), LookUp::GoesOn);
+    assert_eq!(bench.look_up(2, &site(8443)), LookUp::GoesOn);
+    assert_eq!(bench.look_up(3, &site(22)), LookUp::GoesOn);
+    assert_eq!(bench.look_up(4, &site(80)), LookUp::Held);
+    // A port that a rule refuses answers nothing about the others.
+    let other = named("node", "198.51.100.9", 0, "api.example.com");
+    assert_eq!(bench.look_up(5, &[other]), LookUp::Held);
+}
+
+#[test]
+fn a_literal_address_is_held_itself() {
+    let mut bench = holding(Hold::Name);
+    assert_eq!(bench.ask(1, curl()), Step::Held);
+    assert_eq!(bench.pending()[0].hold, Hold::Block);
+}
+
+#[test]
+fn with_nobody_to_ask_a_look_up_fails_at_once() {
+    let mut bench = Bench::nobody(None);
+    bench.engine.settings.hold = Hold::Name;
+    let refused = LookUp::Refused(fallback(Fallback::NobodyToAsk));
+    assert_eq!(bench.look_up(1, &site(443)), refused);
+    assert_eq!(bench.engine.totals().denied, 1);
+}
+
+#[test]
+fn a_rule_edit_decides_a_look_up_that_waits() {
+    for (edit, verdict) in [
+        (rule(Action::Allow, "www.example.com:443"), Verdict::Allow),
+        (rule(Action::Deny, "@any"), Verdict::Deny),
+    ] {
+        let mut bench = holding(Hold::Name);
+        bench.look_up(1, &site(0));
+        bench.set_saved(vec![edit]);
+        let settled = bench.settled();
+        assert!(
+            matches!(settled[..], [(1, given, Source::Rule { .. })] if given == verdict),
+            "{settled:?}"
+        );
+        assert_eq!(bench.pending(), []);
+    }
+}
+
+#[test]
+fn a_halt_holds_a_look_up_without_a_question() {
+    let mut bench = holding(Hold::Name);
+    bench.look_up(1, &site(443));
+    bench.engine.halt();
+    assert_eq!(bench.look_up(2, &site(80)), LookUp::Held);
+    assert_eq!(bench.pending(), []);
+    bench.engine.release(bench.now, WALL);
+    assert_eq!(bench.pending().len(), 2);
+    assert_eq!(bench.settled(), []);
+    let answer = run(Verdict::Allow);
+    let id = bench.pending()[0].id;
+    assert_eq!(bench.answer(id, &answer), 2);
+}
+
+#[test]
+fn a_look_up_that_runs_a_signal_handler_finds_its_question_again() {
+    let mut bench = holding(Hold::Name);
+    bench.look_up(1, &site(443));
+    bench.engine.withdraw(1, true, bench.now);
+    bench.pass(GRACE / 2);
+    assert_eq!(bench.look_up(2, &site(443)), LookUp::Held);
+    assert_eq!((bench.pending().len(), bench.pending()[0].id), (1, 1));
+    bench.engine.withdraw(2, false, bench.now);
+    assert_eq!(bench.pending(), []);
+}
+
+#[test]
+fn a_timeout_refuses_a_look_up() {
+    let mut bench = Bench::with(Some(10 * SECOND), &[]);
+    bench.engine.settings.hold = Hold::Name;
+    bench.look_up(1, &site(443));
+    bench.pass(10 * SECOND);
+    let timeout = fallback(Fallback::Timeout);
+    assert_eq!(bench.settled(), [(1, Verdict::Deny, timeout)]);
+}
+
+#[test]
+fn all_addresses_of_a_looked_up_name_that_does_not_count_are_answered_for() {
+    let mut bench = holding(Hold::Name);
+    let to = |address: &str, port| named("node", address, port, "www.example.com");
+    bench.look_up(1, &[to("127.0.0.1", 0), to("127.0.0.2", 0)]);
+    let offers = bench.pending().remove(0).offers;
+    assert_eq!(offers[0].to, ["127.0.0.1", "127.0.0.2"]);
+    bench.answer(1, &run(Verdict::Allow));
+    assert!(is_by_rule(
+        &bench.ask(2, to("127.0.0.2", 80)),
+        Verdict::Allow
+    ));
+}

@@ -1,0 +1,167 @@
+//! `--hold=name`: a look-up waits where a call to one of its addresses would have to. Event loops
+//! look names up in another thread, so they go on meanwhile.
+//!
+//! Which port the program is after is known only where it told the look-up (getaddrinfo's
+//! service). Where it did not, the question is for the name and every port; and it is not asked
+//! if some rule allows the name at some port, because that may be the one.
+
+use super::passes::For;
+use super::question::Key;
+use super::{AskId, Call, Engine, Ruling, Step};
+use crate::flow::Flow;
+use crate::hold::Hold;
+use crate::verdict::{Source, Verdict};
+use std::time::Instant;
+
+/// What a look-up met at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookUp {
+    /// The program gets its result.
+    GoesOn,
+    /// It waits; its verdict comes by [`super::Effect::Settle`].
+    Held,
+    /// It fails.
+    Refused(Source),
+}
+
+/// What calls to an address of a look-up would meet.
+enum Prospect {
+    Allowed(Source),
+    Asked { why: String },
+    Denied(Source),
+}
+
+impl Engine {
+    /// The question that a call belongs to, by what a person may answer about it.
+    pub(super) fn key(&self, call: &Call) -> Key {
+        let offered = self.offered(&call.flow);
+        match call.look_up {
+            Some(_) => Key::of_look_up(&offered),
+            None => Key::of(&offered),
+        }
+    }
+
+    /// A look-up that has succeeded: the calls it may lead to, one for each address, all with the
+    /// name first among their names, and with port 0 where the port is not known.
+    pub fn look_up(
+        &mut self,
+        ask: AskId,
+        flows: Vec<Flow>,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> LookUp {
+        self.expire(now);
+        let Some(first) = flows.first().cloned() else {
+            return LookUp::GoesOn;
+        };
+        if self.settings.hold != Hold::Name {
+            return LookUp::GoesOn;
+        }
+        let step = if self.halted {
+            let call = Call {
+                flow: first,
+                look_up: Some(flows),
+            };
+            self.hold_or_refuse(ask, call, None, now)
+        } else {
+            let Some((flow, why)) = self.undecided(&flows, now, wall) else {
+                return LookUp::GoesOn;
+            };
+            let call = Call {
+                flow,
+                look_up: Some(flows),
+            };
+            self.ask_somebody(ask, call, why, now)
+        };
+        match step {
+            Step::Held => LookUp::Held,
+            Step::Decided(_, source) => LookUp::Refused(source),
+        }
+    }
+
+    /// [`Self::rule_on`] for whatever waits.
+    pub(super) fn rule_on_call(&self, call: &Call, now: Instant, wall: jiff::Timestamp) -> Ruling {
+        let Some(flows) = &call.look_up else {
+            return self.rule_on(&call.flow, wall);
+        };
+        if let Some((_, why)) = self.undecided(flows, now, wall) {
+            return Ruling::Ask { why };
+        }
+        let mut denied = None;
+        for flow in flows {
+            match self.prospect(flow, wall) {
+                Prospect::Allowed(source) => return Ruling::Settled(Verdict::Allow, source),
+                // An answer for once covers it, or it would be undecided.
+                Prospect::Asked { .. } => {
+                    return Ruling::Settled(Verdict::Allow, Source::Default);
+                }
+                Prospect::Denied(source) => denied = denied.or(Some(source)),
+            }
+        }
+        Ruling::Settled(Verdict::Deny, denied.unwrap_or(Source::Default))
+    }
+
+    /// Lets the calls that an allowed look-up leads to pass once, where no rule does.
+    pub(super) fn let_look_up_connect(
+        &mut self,
+        ask: AskId,
+        by: &str,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) {
+        let Some(waiting) = self.waiting.get(&ask) else {
+            return;
+        };
+        let Some(flows) = &waiting.call.look_up else {
+            return;
+        };
+        if self.undecided(flows, now, wall).is_some() {
+            let (key, pid) = (self.key(&waiting.call), waiting.call.flow.pid);
+            self.passes
+                .add(key, For::Process(pid), Verdict::Allow, by, now);
+        }
+    }
+
+    /// The first of these calls that somebody would have to be asked about, and why.
+    fn undecided(
+        &self,
+        flows: &[Flow],
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> Option<(Flow, String)> {
+        flows
+            .iter()
+            .find_map(|flow| match self.prospect(flow, wall) {
+                Prospect::Asked { why } if !self.passes.cover(&self.offered(flow), now) => {
+                    Some((flow.clone(), why))
+                }
+                _ => None,
+            })
+    }
+
+    fn prospect(&self, flow: &Flow, wall: jiff::Timestamp) -> Prospect {
+        if flow.port != 0 {
+            return match self.rule_on(flow, wall) {
+                Ruling::Settled(Verdict::Allow, source) => Prospect::Allowed(source),
+                Ruling::Settled(Verdict::Deny, source) => Prospect::Denied(source),
+                Ruling::Ask { why } => Prospect::Asked { why },
+            };
+        }
+        let (mut asked, mut denied) = (None, None);
+        for port in &self.hangs_on.ports {
+            let at_port = Flow {
+                port: *port,
+                ..flow.clone()
+            };
+            match self.rule_on(&at_port, wall) {
+                Ruling::Settled(Verdict::Allow, source) => return Prospect::Allowed(source),
+                Ruling::Settled(Verdict::Deny, source) => denied = denied.or(Some(source)),
+                Ruling::Ask { why } => asked = asked.or(Some(why)),
+            }
+        }
+        match asked {
+            Some(why) => Prospect::Asked { why },
+            None => Prospect::Denied(denied.unwrap_or(Source::Default)),
+        }
+    }
+}
