@@ -118,8 +118,20 @@ impl Case {
     /// status, and the server has seen nothing. Gives what the bare run was.
     #[track_caller]
     pub(crate) fn refused(self, case: impl Fn(&Place<'_>) -> Outcome) -> Seen {
+        self.refused_in(&REFUSED, case)
+    }
+
+    /// The same for a program that only the guard reaches.
+    #[track_caller]
+    pub(crate) fn refused_by_the_guard(self, case: impl Fn(&Place<'_>) -> Outcome) -> Seen {
+        let [_, guarded] = &REFUSED;
+        self.refused_in(std::slice::from_ref(guarded), case)
+    }
+
+    #[track_caller]
+    fn refused_in(self, columns: &[Column], case: impl Fn(&Place<'_>) -> Outcome) -> Seen {
         let bare = self.see(&BARE, closed_port(), &case);
-        for column in &REFUSED {
+        for column in columns {
             let other = self.see(column, self.server.port(), &case);
             let reached = self.server.connections();
             assert_eq!(reached, 0, "reached its server: {other}");

@@ -36,4 +36,5 @@ mod probes;
 mod services;
 mod spaces;
 mod starting;
+mod unhooked;
 mod unreached;
