@@ -442,6 +442,18 @@ const SESSION_ATTACKS: &[Attack] = &[
         "the guard does not ask whom the program names",
     ),
     Attack::new(
+        "claiming that the address is that of an allowed name",
+        Python("names"),
+        "names",
+        "a name allows what the session's own look-ups gave for it",
+    ),
+    Attack::new(
+        "`hallpass run --default allow` inside, by a program that hides where it is",
+        Static("starts"),
+        "nested",
+        "the outer guard stands between the inner session and its targets, which then refuse",
+    ),
+    Attack::new(
         "writing rules.json, `hallpass rules`, `hallpass release`",
         Python("rules"),
         "",

@@ -237,6 +237,9 @@ impl Stage<'_> {
         if matches!(self.attack.scene, Scene::Patient | Scene::OtherSession) {
             flags.push(format!("--ask-timeout={open}"));
         }
+        if self.attack.way == "names" {
+            flags.push("--allow=allowed.lan".to_owned());
+        }
         if self.attack.way.starts_with("header") {
             // What the address says is allowed; it is the packet that goes elsewhere.
             flags.push("--allow=127.0.0.1/raw".to_owned());
