@@ -377,6 +377,7 @@ pub fn source(source: &Source) -> String {
             clip(group, 40)
         ),
         Source::Default => "no rule matched; the default".to_owned(),
+        Source::Audit { would } => format!("audit; would be refused: {}", self::source(would)),
         Source::Fallback { reason } => reason.sentence().to_owned(),
     }
 }

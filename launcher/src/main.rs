@@ -13,6 +13,7 @@ mod commands;
 mod exit;
 mod procs;
 mod prompt;
+mod report;
 mod run;
 mod say;
 mod sys;

@@ -88,6 +88,8 @@ pub struct Config {
     pub saved: Option<Box<dyn SavedRules>>,
     /// See [`Settings::ask_timeout`].
     pub ask_timeout: Option<Duration>,
+    /// See [`Settings::audit`].
+    pub audit: bool,
     /// How long a client that can answer may take to turn up; none if nobody is expected.
     pub client_expected_within: Option<Duration>,
     /// How calls wait for an answer.
@@ -124,6 +126,7 @@ impl Core {
         let settings = Settings {
             ask_timeout: config.ask_timeout,
             may_save: config.saved.is_some(),
+            audit: config.audit,
             client_expected_until: config
                 .client_expected_within
                 .and_then(|within| now.checked_add(within)),

@@ -122,6 +122,12 @@ pub struct FlowLine {
     pub pid: u32,
     /// Path of the script, else of the executable; escaped.
     pub app: String,
+    /// Whether `app` is a script.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub script: bool,
+    /// The package whose install or build script this is, such as `npm:esbuild`; escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// Transport.
     pub proto: Protocol,
     /// Address.
@@ -148,6 +154,8 @@ impl FlowLine {
         Self {
             pid: flow.pid,
             app: flow.app.identity().to_owned(),
+            script: flow.app.subject.script.is_some(),
+            package: flow.app.subject.packages.first().cloned(),
             proto: flow.protocol,
             address: flow.address,
             port: flow.port,

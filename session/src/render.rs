@@ -139,6 +139,7 @@ pub fn source(source: &Source) -> String {
         Source::Person { by } => format!("answered by {by}"),
         Source::Standing { group } => format!("{group} is allowed unless denied"),
         Source::Default => "default".to_owned(),
+        Source::Audit { would } => format!("audit; would be refused: {}", self::source(would)),
         Source::Fallback { reason } => reason.sentence().to_owned(),
     }
 }

@@ -35,6 +35,11 @@ pub enum Source {
     },
     /// No rule matched; the default decided.
     Default,
+    /// `--audit` lets go on what would have been refused, or asked about.
+    Audit {
+        /// Why it would have been.
+        would: Box<Source>,
+    },
     /// Something of ours went wrong or nobody could be asked: always a deny.
     Fallback {
         /// Which one.
@@ -51,6 +56,7 @@ impl Source {
             Self::Person { .. } => 2,
             Self::Default => 3,
             Self::Standing { .. } => 4,
+            Self::Audit { .. } => 5,
             Self::Fallback { reason } => 16 + *reason as u8,
         }
     }

@@ -236,6 +236,7 @@ fn session(path: &Path) -> (Core, hallpass_session::control::server::Serving) {
         environment: Environment::default(),
         saved: None,
         ask_timeout: None,
+        audit: false,
         client_expected_within: Some(Duration::from_secs(60)),
         hold: hallpass_session::hold::Hold::Block,
         sinks: Vec::new(),

@@ -29,6 +29,7 @@ mod load;
 mod names;
 mod programs;
 mod prompt;
+mod report;
 mod rules;
 mod shell;
 mod terminal;

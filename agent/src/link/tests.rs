@@ -100,6 +100,7 @@ fn a_session_is_found_followed_answered_and_missed() {
         environment: Environment::default(),
         saved: None,
         ask_timeout: None,
+        audit: false,
         client_expected_within: Some(PATIENCE),
         hold: hallpass_session::hold::Hold::Block,
         page: None,

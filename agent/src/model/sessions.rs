@@ -195,6 +195,8 @@ mod tests {
             flow: FlowLine {
                 pid: 8,
                 app: "/usr/bin/curl".to_owned(),
+                script: false,
+                package: None,
                 proto: Protocol::Tcp,
                 address: [10, 0, 0, 1].into(),
                 port,

@@ -2,6 +2,7 @@
 
 use super::span;
 use crate::exit::Exit;
+use crate::report::Wanted;
 use hallpass_session::hold::Hold;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,8 +39,18 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, value_name = "HOW", default_value = "block")]
     pub(crate) hold: HoldBy,
 
-    /// Exit with STATUS (111) where a connection was refused although the program itself said
-    /// 0. Waits for all processes of the program, as --wait does.
+    /// Refuse nothing: let go on what would be refused or asked about, and say so (-v, --report).
+    #[arg(long)]
+    pub(crate) audit: bool,
+
+    /// Write a report when the program has ended: text or github on stderr, or text, json, junit,
+    /// sarif, github or gitlab to a file. May be repeated. Waits for all processes of the program,
+    /// as --wait does.
+    #[arg(long, value_name = "FORMAT[=FILE]", value_parser = Wanted::parser())]
+    pub(crate) report: Vec<Wanted>,
+
+    /// Exit with STATUS (111) where a connection was refused, or would be without --audit,
+    /// although the program itself said 0. Waits for all processes of the program, as --wait does.
     #[arg(
         long,
         value_name = "STATUS",
@@ -161,6 +172,6 @@ impl RunArgs {
 
     /// True where the front stays until the last process of the program has ended.
     pub(crate) fn waits_for_all(&self) -> bool {
-        self.wait || self.fail_on_block.is_some()
+        self.wait || self.fail_on_block.is_some() || !self.report.is_empty()
     }
 }

@@ -8,6 +8,8 @@ use super::coverage;
 use super::guard::Decider;
 use super::link::End;
 use super::problem::in_one_line;
+use super::totals::Totals;
+use crate::report::Reports;
 use hallpass_guard::{Granted, Listener, Supervisor};
 use hallpass_policy::Policy;
 use hallpass_session::ask_server::{AskServer, Stopper};
@@ -53,6 +55,10 @@ pub(super) struct Plan {
     pub(super) ask_timeout: Option<Duration>,
     /// `--hold`.
     pub(super) hold: Hold,
+    /// Let go on what would be refused.
+    pub(super) audit: bool,
+    /// What is counted and written in the end.
+    pub(super) reports: Option<Reports>,
     /// Whether the front will ask on the terminal.
     pub(super) front_asks: bool,
     /// Whether the guard decides, and not the hook.
@@ -80,6 +86,9 @@ pub(super) struct Engine {
     path: PathBuf,
     core: Core,
     asks: Option<Stopper>,
+    reports: Option<Reports>,
+    /// Reports that could not be written.
+    trouble: Vec<String>,
     ends: Option<Ends>,
 }
 
@@ -158,7 +167,10 @@ impl Bound {
         let environment = environment::read();
         // The log is needed to make the engine, which the log's complaint is recorded by.
         let late_core: Arc<OnceLock<Core>> = Arc::default();
-        let (sinks, log) = start_log(&name, &late_core);
+        let (mut sinks, log) = start_log(&name, &late_core);
+        if let Some(reports) = &self.plan.reports {
+            sinks.push(reports.collector().sink());
+        }
         // This thread, the session's first, lives as long as the session. A run without the page
         // is slower, not weaker. Hooks keep no verdicts where a guard decides.
         let page = match guard {
@@ -176,6 +188,7 @@ impl Bound {
             saved: self.plan.saved,
             ask_timeout: self.plan.ask_timeout,
             hold: self.plan.hold,
+            audit: self.plan.audit,
             client_expected_within: self.plan.front_asks.then_some(FRONT_EXPECTED),
             sinks,
             page,
@@ -230,6 +243,8 @@ impl Bound {
             path: self.dir.path().to_path_buf(),
             core,
             asks,
+            reports: self.plan.reports,
+            trouble: Vec::new(),
             ends: Some(Ends {
                 dir: self.dir,
                 control,
@@ -287,10 +302,20 @@ impl Engine {
         self.core.refuse_waiting(reason);
     }
 
-    /// Calls allowed and refused so far.
-    pub(super) fn totals(&self) -> (u64, u64) {
+    /// Calls so far.
+    pub(super) fn totals(&self) -> Totals {
         let totals = self.core.totals();
-        (totals.allowed, totals.denied)
+        let collector = self.reports.as_ref().map(Reports::collector);
+        Totals {
+            allowed: totals.allowed,
+            denied: totals.denied,
+            audited: collector.map_or(0, |collector| collector.would_be_refused()),
+        }
+    }
+
+    /// Reports that could not be written.
+    pub(super) fn take_trouble(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.trouble)
     }
 
     /// Ends it all and removes the runtime directory. Only the first call does anything.
@@ -299,6 +324,9 @@ impl Engine {
             return;
         };
         self.core.shut_down(Fallback::SessionEnding);
+        if let Some(reports) = &self.reports {
+            self.trouble = reports.write();
+        }
         if let Some(asks) = &self.asks {
             asks.stop();
         }

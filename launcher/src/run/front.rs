@@ -5,8 +5,11 @@
 use super::client::Client;
 use super::link::{End, Link, Received, ToFront, ToSession};
 use super::reap::{self, Change, Reaped};
+use super::totals::{self, Totals};
 use super::{forward, signals};
 use crate::exit::Exit;
+use crate::report::output::read_printed;
+use crate::say;
 use crate::say::say;
 use crate::sys;
 use hallpass_session::{paths, runtime_dir};
@@ -16,6 +19,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpid};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
@@ -36,6 +40,8 @@ pub(super) struct Follow {
     pub(super) guard: bool,
     /// `--fail-on-block`.
     pub(super) fail_on_block: Option<u8>,
+    /// Where reports leave what is for stderr; none where no report is wanted.
+    pub(super) printed: Option<File>,
     /// Who prints decisions and asks; connected once the session is ready.
     pub(super) client: Client,
 }
@@ -65,8 +71,10 @@ struct Front {
     end: Option<End>,
     /// A person no longer wants to wait for what CMD has left behind.
     has_given_up: bool,
-    /// Calls allowed and refused, as far as the session has said.
-    totals: (u64, u64),
+    /// Calls, as far as the session has said.
+    totals: Totals,
+    /// A report that was wanted is not there.
+    lacks_report: bool,
     session: SessionState,
 }
 
@@ -91,7 +99,8 @@ impl Front {
             failed: None,
             end: None,
             has_given_up: false,
-            totals: (0, 0),
+            totals: Totals::default(),
+            lacks_report: false,
             session: SessionState::Serving,
         })
     }
@@ -251,23 +260,23 @@ impl Front {
                 self.stop = None;
                 self.follow.link.send(&ToSession::ContinueSeen)?;
             }
-            ToFront::Ended {
-                end,
-                allowed,
-                denied,
-            } => {
+            ToFront::Ended { end, totals } => {
                 self.end = Some(end);
-                self.totals = (allowed, denied);
+                self.totals = totals;
             }
             ToFront::AllGone {
                 timed_out,
-                allowed,
-                denied,
+                totals,
+                trouble,
             } => {
                 if timed_out {
                     self.end = Some(End::TimedOut);
                 }
-                self.totals = (allowed, denied);
+                self.totals = totals;
+                for line in trouble {
+                    self.lacks_report = true;
+                    self.follow.client.say(&line);
+                }
                 self.session = SessionState::Done;
             }
             ToFront::PromptAck => self.follow.client.terminal_saved(&self.follow.link)?,
@@ -336,6 +345,26 @@ impl Front {
         raise(raised);
     }
 
+    /// Prints what the session has left for stderr.
+    fn print_reports(&mut self) {
+        let Some(printed) = &self.follow.printed else {
+            return;
+        };
+        if self.session != SessionState::Done {
+            self.lacks_report = true;
+            say("the session did not end by itself, so there is no report");
+            return;
+        }
+        match read_printed(printed) {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => say::line(text.trim_end()),
+            Err(error) => {
+                self.lacks_report = true;
+                say(&format!("a report cannot be read: {error}"));
+            }
+        }
+    }
+
     fn finish(&mut self) -> io::Result<ExitCode> {
         self.follow
             .client
@@ -344,17 +373,19 @@ impl Front {
             // It has nothing left to do, and must not be left to a caller that reaps nobody.
             self.reap_session();
         }
+        self.print_reports();
         if let Some(status) = self.failed {
             return Ok(ExitCode::from(status));
         }
-        let (allowed, denied) = self.totals;
-        if denied > 0 {
-            say(&super::totals::line(allowed, denied));
+        let is_blocked = self.totals.is_blocked();
+        if is_blocked {
+            say(&totals::line(self.totals));
         }
         Ok(match self.end {
             None => Exit::Ours.into(),
             Some(End::TimedOut) => Exit::TimedOut.into(),
-            Some(End::Exited(0)) if denied > 0 => {
+            Some(End::Exited(0)) if self.lacks_report => Exit::Ours.into(),
+            Some(End::Exited(0)) if is_blocked => {
                 ExitCode::from(self.follow.fail_on_block.unwrap_or(Exit::Success.code()))
             }
             Some(End::Exited(status)) => ExitCode::from(status.to_le_bytes()[0]),

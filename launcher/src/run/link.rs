@@ -2,6 +2,7 @@
 //!
 //! It is a socketpair that nobody else holds, so its end of file says that the other side is gone.
 
+use super::totals::Totals;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use serde::de::DeserializeOwned;
@@ -39,19 +40,17 @@ pub(crate) enum ToFront {
     Ended {
         /// How.
         end: End,
-        /// Calls refused so far.
-        denied: u64,
-        /// Calls allowed so far.
-        allowed: u64,
+        /// Calls so far.
+        totals: Totals,
     },
     /// No process of the program is left, and everything is cleaned up. Always after `Ended`.
     AllGone {
         /// Whether `--timeout` ended the last of them.
         timed_out: bool,
-        /// Calls refused in all.
-        denied: u64,
-        /// Calls allowed in all.
-        allowed: u64,
+        /// Calls in all.
+        totals: Totals,
+        /// Reports that could not be written, a line each.
+        trouble: Vec<String>,
     },
     /// The terminal's state is saved; stop the foreground job and ask.
     PromptAck,

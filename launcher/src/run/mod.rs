@@ -4,6 +4,7 @@
 //! forks CMD ([`command`]). Both forks come before any thread is started.
 
 use crate::exit::Exit;
+use crate::report::Reports;
 use crate::say::say;
 use crate::sys;
 use command::Command;
@@ -84,7 +85,18 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
     for line in &coverage {
         say(line);
     }
+    let reports = reports(args)?;
+    let printed = match &reports {
+        Some(reports) if !args.report.is_empty() => Some(
+            reports
+                .printed()
+                .map_err(|error| format!("cannot make room for a report: {error}"))?,
+        ),
+        _ => None,
+    };
     let plan = engine::Plan {
+        audit: args.audit,
+        reports,
         policy,
         saved,
         ask_timeout: args.ask_timeout,
@@ -118,6 +130,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 wait: args.waits_for_all(),
                 guard: is_guarded,
             };
+            drop(printed);
             session::main(&start, plan);
             Ok(Exit::Success.into())
         }
@@ -131,10 +144,20 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 wait: args.waits_for_all(),
                 guard: is_guarded,
                 fail_on_block: args.status_if_blocked(),
+                printed,
                 client: client::Client::new(args.verbose, places),
             }))
         }
     }
+}
+
+/// What is counted and reported; none where nobody wants to know.
+fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
+    if args.report.is_empty() && !args.audit {
+        return Ok(None);
+    }
+    let variable = |name: &str| std::env::var_os(name);
+    Reports::open(&args.report, &args.rules.policy, args.audit, variable).map(Some)
 }
 
 /// A program inside a session is decided by that session already.

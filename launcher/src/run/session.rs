@@ -365,12 +365,8 @@ impl<'a> Session<'a> {
             }
             self.leave_terminal();
         }
-        let (allowed, denied) = self.engine.totals();
-        self.start.link.send(&ToFront::Ended {
-            end,
-            allowed,
-            denied,
-        })
+        let totals = self.engine.totals();
+        self.start.link.send(&ToFront::Ended { end, totals })
     }
 
     /// Background processes outlive CMD, and so does the session: without a terminal, as a
@@ -384,11 +380,10 @@ impl<'a> Session<'a> {
 
     fn all_gone(&mut self) -> io::Result<()> {
         self.engine.finish();
-        let (allowed, denied) = self.engine.totals();
         self.start.link.send(&ToFront::AllGone {
             timed_out: self.start.wait && self.deadline.has_passed(),
-            allowed,
-            denied,
+            totals: self.engine.totals(),
+            trouble: self.engine.take_trouble(),
         })
     }
 

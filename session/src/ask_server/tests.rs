@@ -47,6 +47,7 @@ impl Served {
             environment: Environment::default(),
             saved: None,
             ask_timeout: None,
+            audit: false,
             client_expected_within: None,
             hold: crate::hold::Hold::Block,
             sinks: vec![Box::new(move |event| {

@@ -221,6 +221,8 @@ fn line(flow: &LiveFlow) -> FlowLine {
     FlowLine {
         pid: flow.pids.first().copied().unwrap_or(0),
         app: flow.app.clone(),
+        script: false,
+        package: None,
         proto: flow.proto,
         address: flow.address,
         port: flow.port,

@@ -65,6 +65,8 @@ pub struct Settings {
     pub ask_timeout: Option<Duration>,
     /// Whether an answer may be saved for good.
     pub may_save: bool,
+    /// Let go on what would be refused or asked about, and say so.
+    pub audit: bool,
     /// Until then somebody who can answer may still connect; calls wait for them.
     pub client_expected_until: Option<Instant>,
     /// How calls wait for an answer.
@@ -369,6 +371,10 @@ impl Engine {
         };
         match (decision.action, &source) {
             (Action::Allow, _) => Ruling::Settled(Verdict::Allow, source),
+            (Action::Deny | Action::Ask, _) if self.settings.audit => {
+                let would = Box::new(source);
+                Ruling::Settled(Verdict::Allow, Source::Audit { would })
+            }
             (Action::Deny, _) => Ruling::Settled(Verdict::Deny, source),
             (Action::Ask, Source::Rule { layer, rule }) => Ruling::Ask {
                 why: format!("{rule} ({layer})"),

@@ -107,6 +107,7 @@ impl Game {
         let settings = Settings {
             ask_timeout: timeout,
             may_save: true,
+            audit: false,
             client_expected_until: None,
             hold: crate::hold::Hold::Block,
         };

@@ -86,6 +86,7 @@ impl Bench {
         let settings = Settings {
             ask_timeout,
             may_save: true,
+            audit: false,
             client_expected_until: None,
             hold: crate::hold::Hold::Block,
         };
@@ -565,4 +566,34 @@ fn a_rule_of_a_persons_own_has_to_cover_the_call() {
         matches!(next, Step::Decided(Verdict::Allow, Source::Rule { .. })),
         "{next:?}"
     );
+}
+
+#[test]
+fn audit_lets_go_on_what_would_be_refused_or_asked_and_keeps_no_such_verdict() {
+    let mut case = Case::with(None, &[deny("10.0.0.1"), allow("10.0.0.2")]);
+    case.engine.settings.audit = true;
+    let mut sources = Vec::new();
+    for (ask, to) in [(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.3")] {
+        let flow = flow(to);
+        let Step::Decided(verdict, source) = case.ask(ask, flow.clone()) else {
+            panic!("{to} waits");
+        };
+        assert_eq!(verdict, Verdict::Allow, "{to}");
+        let kept = case
+            .engine
+            .may_be_kept(&flow, &source, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(kept, matches!(source, Source::Rule { .. }), "{to}");
+        sources.push(source);
+    }
+    assert!(
+        matches!(&sources[0], Source::Audit { would } if matches!(**would, Source::Rule { .. }))
+    );
+    assert!(matches!(&sources[1], Source::Rule { .. }));
+    assert_eq!(
+        sources[2],
+        Source::Audit {
+            would: Box::new(Source::Default)
+        }
+    );
+    assert_eq!(case.engine.totals().allowed, 3);
 }

@@ -30,6 +30,8 @@ fn decided(seq: u64, pid: u32, port: u16, verdict: Verdict) -> Event {
     let flow = FlowLine {
         pid,
         app: "/usr/bin/curl".to_owned(),
+        script: false,
+        package: None,
         proto: Protocol::Tcp,
         address: "192.168.1.9".parse().unwrap(),
         port,

@@ -9,6 +9,8 @@ fn line(app: &str, pid: u32, to: (&str, u16, Protocol), name: Option<&str>) -> F
     FlowLine {
         pid,
         app: app.to_owned(),
+        script: false,
+        package: None,
         proto: to.2,
         address: to.0.parse().unwrap(),
         port: to.1,
