@@ -113,14 +113,16 @@ impl Gathered {
                 };
                 self.count(event, key, None, false, 1);
             }
-            Kind::Coverage { text } => {
-                if self.notes.len() < MAX_NOTES && !self.notes.contains(text) {
-                    self.notes.push(text.clone());
-                }
-            }
+            Kind::Coverage { text } => self.note(text),
             Kind::Ended { status } => self.status = Some(*status),
             Kind::Totals { allowed, denied } => self.said = Some((*allowed, *denied)),
-            Kind::Started { .. } | Kind::Asked { .. } | Kind::Answered { .. } => {}
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if self.notes.len() < MAX_NOTES && !self.notes.iter().any(|note| note == text) {
+            self.notes.push(text.to_owned());
         }
     }
 
