@@ -169,6 +169,8 @@ mod tests {
             flow: FlowLine {
                 pid,
                 app: app.to_owned(),
+                script: false,
+                package: None,
                 proto: Protocol::Tcp,
                 address: address.parse().unwrap(),
                 port: 80,

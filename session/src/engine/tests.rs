@@ -570,11 +570,15 @@ fn a_rule_of_a_persons_own_has_to_cover_the_call() {
 
 #[test]
 fn audit_lets_go_on_what_would_be_refused_or_asked_and_keeps_no_such_verdict() {
-    let mut case = Case::with(None, &[deny("10.0.0.1"), allow("10.0.0.2")]);
+    let flags = [
+        rule(Action::Deny, "10.0.0.1"),
+        rule(Action::Allow, "10.0.0.2"),
+    ];
+    let mut case = Bench::with(None, &flags);
     case.engine.settings.audit = true;
     let mut sources = Vec::new();
     for (ask, to) in [(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.3")] {
-        let flow = flow(to);
+        let flow = flow("/a", to, 80);
         let Step::Decided(verdict, source) = case.ask(ask, flow.clone()) else {
             panic!("{to} waits");
         };
