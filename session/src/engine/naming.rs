@@ -77,6 +77,16 @@ impl Engine {
             return all;
         }
         let verified = self.rule_under(flow, &names(flow, Some(Trust::Verified)), wall);
+        match (is_audited(&all), is_audited(&verified)) {
+            (true, _) => return all,
+            (false, true) => {
+                let would = Box::new(Source::Fallback {
+                    reason: Fallback::NameNotVerified,
+                });
+                return Ruling::Settled(Verdict::Allow, Source::Audit { would });
+            }
+            (false, false) => {}
+        }
         match (strictness(&all), strictness(&verified)) {
             (ALLOWED, DENIED) => Ruling::Settled(
                 Verdict::Deny,
@@ -170,9 +180,14 @@ pub(super) fn rule_names(policy: &Policy) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// Whether only `--audit` lets it go on.
+fn is_audited(ruling: &Ruling) -> bool {
+    matches!(ruling, Ruling::Settled(_, Source::Audit { .. }))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Engine, Settings, Step};
+    use super::super::{Engine, Ruling, Settings, Step};
     use super::MAX_RULE_NAMES;
     use crate::control::protocol::{Answer, Duration as For, Scope};
     use crate::flow::{App, Flow, Name, Trust};
@@ -203,6 +218,7 @@ mod tests {
         let settings = Settings {
             ask_timeout: None,
             may_save: true,
+            audit: false,
             client_expected_until: None,
             hold: crate::hold::Hold::Block,
         };
@@ -383,5 +399,31 @@ mod tests {
             1
         );
         assert_eq!(engine.pending(now).len(), 1);
+    }
+
+    #[test]
+    fn audit_says_so_where_only_a_claim_allows_and_where_a_claim_is_denied() {
+        let rules = [(Action::Allow, "good.test"), (Action::Deny, "bad.test")];
+        let mut engine = engine(Action::Deny, &rules);
+        engine.settings.audit = true;
+        let unverified = Source::Fallback {
+            reason: Fallback::NameNotVerified,
+        };
+        let sure = flow(&[("good.test", Trust::Verified)]);
+        assert!(matches!(
+            engine.rule_on(&sure, THEN),
+            Ruling::Settled(Verdict::Allow, Source::Rule { .. })
+        ));
+        let would = |ruling| match ruling {
+            Ruling::Settled(Verdict::Allow, Source::Audit { would }) => *would,
+            _ => panic!("not audited"),
+        };
+        assert_eq!(
+            would(engine.rule_on(&claimed("good.test"), THEN)),
+            unverified
+        );
+        let also_bad = flow(&[("bad.test", Trust::Claimed), ("good.test", Trust::Verified)]);
+        let denied = would(engine.rule_on(&also_bad, THEN));
+        assert!(matches!(denied, Source::Rule { .. }), "{denied:?}");
     }
 }
