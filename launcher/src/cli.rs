@@ -37,7 +37,8 @@ pub(crate) struct Cli {
 /// The subcommands; each lives in a module of its own.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::args::RunArgs),
+    Run(Box<run::args::RunArgs>),
+    Learn(run::learn::LearnArgs),
     Pending(PendingArgs),
     Answer(AnswerArgs),
     Events(EventsArgs),
@@ -59,6 +60,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => run::main(&args),
+        Command::Learn(args) => run::learn::main(args),
         Command::Pending(args) => end(commands::pending::run(&args)),
         Command::Answer(args) => end(commands::answer::run(&args)),
         Command::Events(args) => end(commands::events::run(&args)),

@@ -13,6 +13,7 @@ mod github;
 mod gitlab;
 mod json;
 mod junit;
+mod learn;
 pub(crate) mod output;
 mod place;
 #[cfg(test)]

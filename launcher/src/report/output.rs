@@ -2,7 +2,9 @@
 
 use super::place::Place;
 use super::wanted::{Format, Wanted};
-use super::{Collector, Report, github, gitlab, json, junit, sarif, text};
+use super::{Collector, Report, github, gitlab, json, junit, learn, sarif, text};
+use crate::run::learn::Learning;
+use hallpass_session::{environment, render};
 use rustix::fs::MemfdFlags;
 use std::ffi::OsString;
 use std::fs::File;
@@ -27,6 +29,8 @@ enum Job {
     File(Format, Place),
     /// Text on stderr.
     Text,
+    /// The policy that a run needs.
+    Learn(Place, Box<Learning>),
     /// Annotations on stderr, and what goes to GitHub's files.
     Github {
         summary: Option<Summary>,
@@ -75,6 +79,19 @@ impl Reports {
         })
     }
 
+    /// Also writes the policy that the run needs.
+    pub(crate) fn learn(&mut self, learning: &Learning) -> Result<(), String> {
+        let place = Place::kept(&learning.output).map_err(|error| format!("--output: {error}"))?;
+        let learning = Box::new(learning.clone());
+        self.jobs.push(Job::Learn(place, learning));
+        Ok(())
+    }
+
+    /// Whether there is anything to write in the end.
+    pub(crate) fn write_something(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
     /// Takes the session's events.
     pub(crate) fn collector(&self) -> &Collector {
         &self.collector
@@ -95,6 +112,7 @@ impl Reports {
     fn one(&self, job: &Job, report: &Report) -> Result<(), String> {
         match job {
             Job::Text => self.print(&text::render(report, false)),
+            Job::Learn(place, learning) => self.write_policy(place, learning, report),
             Job::File(format, place) => {
                 let policy = self.policy.as_deref();
                 let rendered = match format {
@@ -124,6 +142,31 @@ impl Reports {
         }
     }
 
+    fn write_policy(
+        &self,
+        place: &Place,
+        learning: &Learning,
+        report: &Report,
+    ) -> Result<(), String> {
+        let so_far = learning.so_far.clone();
+        let learned = learn::learn(report, so_far, &environment::read());
+        // A policy that lacks nothing stays as a person has written it, to the last blank.
+        if learned.added > 0 || !learning.is_there {
+            let text = learned.file.to_json_pretty();
+            place.write(&text.map_err(|error| format!("cannot write the policy: {error}"))?)?;
+        }
+        let mut lines: Vec<String> = learned.left_out.iter().map(left_out).collect();
+        let (file, added) = (place.shown(), learned.added as u64);
+        lines.push(match added {
+            0 if learning.is_there => format!("hallpass: {file} lacks nothing"),
+            added => format!(
+                "hallpass: {} learned, in {file}; look through them, then: hallpass check {file}",
+                render::count(added, "destination", "destinations")
+            ),
+        });
+        self.print(&(lines.join("\n") + "\n"))
+    }
+
     fn print(&self, text: &str) -> Result<(), String> {
         let mut file = &self.printed;
         file.write_all(text.as_bytes())
@@ -135,6 +178,10 @@ impl Reports {
 pub(crate) fn read_printed(mut file: &File) -> std::io::Result<String> {
     file.rewind()?;
     std::io::read_to_string(file)
+}
+
+fn left_out(line: &String) -> String {
+    format!("hallpass: not learned: {line}")
 }
 
 fn step_summary(place: &Place, report: &Report) -> Result<(), String> {

@@ -59,22 +59,33 @@ impl Place {
     /// be killed, nobody takes an older run's report for its.
     pub(super) fn new_file(path: &Path) -> Result<Self, String> {
         let (place, kind) = Self::look(path)?;
-        let may_write = rustix::fs::accessat(
-            &place.dir,
-            ".",
-            Access::WRITE_OK | Access::EXEC_OK,
-            AtFlags::EACCESS,
-        );
-        may_write.map_err(|errno| {
-            format!(
-                "no file can be made in the directory of {}: {errno}",
-                place.shown
-            )
-        })?;
+        place.check_writable()?;
         if kind.is_some() {
             rustix::fs::unlinkat(&place.dir, &place.name, AtFlags::empty())
                 .map_err(|errno| format!("{} cannot be replaced: {errno}", place.shown))?;
         }
+        Ok(place)
+    }
+
+    fn check_writable(&self) -> Result<(), String> {
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(&self.dir, ".", access, AtFlags::EACCESS).map_err(|errno| {
+            format!(
+                "no file can be made in the directory of {}: {errno}",
+                self.shown
+            )
+        })
+    }
+
+    /// The path as people may see it.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// A file that stays as it is until it is replaced.
+    pub(super) fn kept(path: &Path) -> Result<Self, String> {
+        let (place, _) = Self::look(path)?;
+        place.check_writable()?;
         Ok(place)
     }
 

@@ -1,5 +1,6 @@
 //! The flags of `hallpass run`.
 
+use super::learn::Learning;
 use super::span;
 use crate::exit::Exit;
 use crate::report::Wanted;
@@ -72,13 +73,17 @@ pub(crate) struct RunArgs {
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
+    /// Set by `hallpass learn`.
+    #[arg(skip = None)]
+    pub(crate) learning: Option<Learning>,
+
     /// The program to start, and its arguments.
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
     pub(crate) command: Vec<OsString>,
 }
 
 /// Which rules decide: shared by `hallpass run` and `hallpass explain`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, std::default::Default, clap::Args)]
 pub(crate) struct PolicyArgs {
     /// Allow connections to this destination: an address, range, name, `*.name`, `@lan`,
     /// `@internet`, `@any` …, then `:port` and `/tcp` if need be. May be repeated.

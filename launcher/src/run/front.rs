@@ -42,6 +42,8 @@ pub(super) struct Follow {
     pub(super) fail_on_block: Option<u8>,
     /// Where reports leave what is for stderr; none where no report is wanted.
     pub(super) printed: Option<File>,
+    /// Whether what was refused is counted in a last line.
+    pub(super) tells_totals: bool,
     /// Who prints decisions and asks; connected once the session is ready.
     pub(super) client: Client,
 }
@@ -378,7 +380,7 @@ impl Front {
             return Ok(ExitCode::from(status));
         }
         let is_blocked = self.totals.is_blocked();
-        if is_blocked {
+        if is_blocked && self.follow.tells_totals {
             say(&totals::line(self.totals));
         }
         Ok(match self.end {

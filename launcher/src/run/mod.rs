@@ -29,6 +29,7 @@ mod forward;
 mod front;
 mod guard;
 mod hook_file;
+pub(crate) mod learn;
 mod link;
 pub(crate) mod policy;
 mod problem;
@@ -87,7 +88,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
     }
     let reports = reports(args)?;
     let printed = match &reports {
-        Some(reports) if !args.report.is_empty() => Some(
+        Some(reports) if reports.write_something() => Some(
             reports
                 .printed()
                 .map_err(|error| format!("cannot make room for a report: {error}"))?,
@@ -145,6 +146,7 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 guard: is_guarded,
                 fail_on_block: args.status_if_blocked(),
                 printed,
+                tells_totals: args.learning.is_none(),
                 client: client::Client::new(args.verbose, places),
             }))
         }
@@ -157,7 +159,11 @@ fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var_os(name);
-    Reports::open(&args.report, &args.rules.policy, args.audit, variable).map(Some)
+    let mut reports = Reports::open(&args.report, &args.rules.policy, args.audit, variable)?;
+    if let Some(learning) = &args.learning {
+        reports.learn(learning)?;
+    }
+    Ok(Some(reports))
 }
 
 /// A program inside a session is decided by that session already.
