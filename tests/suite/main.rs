@@ -23,6 +23,7 @@ mod hold;
 mod hostile;
 mod inspect;
 mod killed;
+mod learn;
 mod lifetime;
 mod liveness;
 mod load;

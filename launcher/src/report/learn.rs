@@ -193,9 +193,7 @@ mod tests {
 
     fn shown(learned: &Learned) -> Vec<String> {
         let rules = learned.file.rules.iter();
-        rules
-            .map(|rule| format!("{rule} [{}]", rule.note.as_deref().unwrap_or_default()))
-            .collect()
+        rules.map(ToString::to_string).collect()
     }
 
     #[test]
@@ -223,8 +221,8 @@ mod tests {
         assert_eq!(
             shown(&learned),
             [
-                "allow 203.0.113.7:53/udp, a.test:443/tcp, b.test:80,443/tcp for /usr/bin/curl [learned: 8 calls]",
-                "allow 127.0.0.1:80/tcp for /usr/bin/git [learned: 2 calls]",
+                "allow 203.0.113.7:53/udp, a.test:443/tcp, b.test:80,443/tcp for /usr/bin/curl (learned: 8 calls)",
+                "allow 127.0.0.1:80/tcp for /usr/bin/git (learned: 2 calls)",
             ]
         );
     }
@@ -247,11 +245,11 @@ mod tests {
         assert_eq!(learned.file.rules[2], so_far.rules[2]);
         assert_eq!(
             shown(&learned)[1],
-            "allow a.test:443/tcp, b.test:443/tcp for /usr/bin/curl [learned: 5 calls]"
+            "allow a.test:443/tcp, b.test:443/tcp for /usr/bin/curl (learned: 5 calls)"
         );
         assert_eq!(
             shown(&learned)[3],
-            "allow b.test:443/tcp for /usr/bin/git [learned: 2 calls]"
+            "allow b.test:443/tcp for /usr/bin/git (learned: 2 calls)"
         );
     }
 
