@@ -146,6 +146,19 @@ impl Gathered {
             port: flow.port,
             names,
         };
+        if flow.look_up {
+            let name = flow.names.first().map_or("?", |name| name.name.as_str());
+            let key = Key {
+                app: flow.app.clone(),
+                package: flow.package.clone(),
+                target: Target::Call(format!("the look-up of {name}")),
+                address: None,
+                source: source.clone(),
+                outcome,
+            };
+            self.count(event, key, None, flow.script, count);
+            return;
+        }
         let key = Key {
             app: flow.app.clone(),
             package: flow.package.clone(),

@@ -39,6 +39,7 @@ pub(super) fn flow(app: &str, address: &str, port: u16, names: &[&str]) -> FlowL
         address: address.parse().unwrap(),
         port,
         names: names.iter().copied().map(name).collect(),
+        look_up: false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `hallpass learn`: a run that refuses nothing and writes down what it needed.
 
-use super::args::{Default, Guard, PolicyArgs, Prompt, RunArgs};
+use super::args::{Default, Guard, HoldBy, PolicyArgs, Prompt, RunArgs};
 use super::span;
 use hallpass_policy::{Action, RuleFile};
 use hallpass_session::problem::Problem;
@@ -105,6 +105,7 @@ fn run_args(args: LearnArgs) -> Result<RunArgs, Problem> {
             is_there,
         }),
         ask_timeout: None,
+        hold: HoldBy::Block,
         report: Vec::new(),
         fail_on_block: None,
     })
