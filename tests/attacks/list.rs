@@ -393,7 +393,7 @@ const OLDER_ATTACKS: &[Attack] = &[
     older(
         "an errand that it runs, asked for over a UNIX socket",
         "errand",
-        "out of reach: another process of the user connects. Of the well-known ones that do (`@broker`: Docker, systemd, …) you are asked",
+        "out of reach: another process of the user connects",
     ),
 ];
 
@@ -513,7 +513,7 @@ const ANSWER_ATTACKS: &[Attack] = &[
     .scene(Scene::Terminal),
     Attack::untried(
         "keys sent to the desktop window (XTEST)",
-        "out of reach: who may use your X11 display may type on it. Wayland does not allow it; `--deny @desktop` takes the display away",
+        "out of reach: who may use your X11 display may type on it. Wayland does not allow it",
     ),
 ];
 
