@@ -25,6 +25,7 @@ mod inspect;
 mod killed;
 mod learn;
 mod lifetime;
+mod lists;
 mod liveness;
 mod load;
 mod names;

@@ -108,7 +108,13 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Vec<PathBuf>,
 
-    /// Use the saved rules also with --policy or --default deny.
+    /// Allow the destinations in this file: one a line, or a hosts file, or a domain list
+    /// (`||example.com^`); `#` begins a comment. May be repeated. Saved rules are then left out,
+    /// unless --user-rules.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) allow_list: Vec<PathBuf>,
+
+    /// Use the saved rules also with --policy, --allow-list or --default deny.
     #[arg(long)]
     pub(crate) user_rules: bool,
 }

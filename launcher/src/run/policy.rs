@@ -3,7 +3,9 @@
 use super::args::{self, PolicyArgs};
 use super::problem::in_one_line;
 use super::saved::SavedFile;
-use hallpass_policy::{Action, Destination, FILE_MAX, Layer, Policy, Rule, RuleFile};
+use hallpass_policy::{
+    Action, Destination, FILE_MAX, LIST_MAX, Layer, Policy, Rule, RuleFile, parse_list,
+};
 use hallpass_session::core::SavedRules;
 use hallpass_session::escape::escape;
 use hallpass_session::paths;
@@ -31,6 +33,11 @@ pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
         .iter()
         .map(|path| policy_file(path))
         .collect::<Result<Vec<RuleFile>, String>>()?;
+    let lists = args
+        .allow_list
+        .iter()
+        .map(|path| allow_list(path))
+        .collect::<Result<Vec<Rule>, String>>()?;
     let saved = if uses_saved_rules(args) {
         Some(saved_rules()?)
     } else {
@@ -45,7 +52,11 @@ pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
     policy.set_default(default);
     policy.set_layer(
         Layer::Policy,
-        files.into_iter().flat_map(|file| file.rules).collect(),
+        files
+            .into_iter()
+            .flat_map(|file| file.rules)
+            .chain(lists)
+            .collect(),
     );
     let saved = saved.map(|(path, file)| {
         policy.set_layer(Layer::Saved, file.rules);
@@ -56,7 +67,9 @@ pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
 
 /// What was given for this run alone must not hang on what some other run has saved.
 fn uses_saved_rules(args: &PolicyArgs) -> bool {
-    let is_hermetic = !args.policy.is_empty() || args.default == Some(args::Default::Deny);
+    let is_hermetic = !args.policy.is_empty()
+        || !args.allow_list.is_empty()
+        || args.default == Some(args::Default::Deny);
     args.user_rules || !is_hermetic
 }
 
@@ -97,6 +110,23 @@ fn policy_file(path: &Path) -> Result<RuleFile, String> {
             ))
         })?;
     RuleFile::parse(&bytes, &show_path(path)).map_err(|error| format!("--policy {error}"))
+}
+
+/// A list of what is allowed, as one rule.
+fn allow_list(path: &Path) -> Result<Rule, String> {
+    let flagged = |problem: Problem| format!("--allow-list {}", in_one_line(&problem));
+    let bytes = rules_file::read_bounded(path, LIST_MAX)
+        .map_err(flagged)?
+        .ok_or_else(|| {
+            flagged(Problem::at(
+                path,
+                "there is no such file",
+                "name a file with a destination in each line",
+            ))
+        })?;
+    let to =
+        parse_list(&bytes, &show_path(path)).map_err(|error| format!("--allow-list {error}"))?;
+    Ok(Rule::new(Action::Allow, to))
 }
 
 fn saved_rules() -> Result<(PathBuf, RuleFile), String> {
@@ -148,6 +178,30 @@ mod tests {
         assert!(!uses_saved_rules(&args(&["--default", "deny"])));
         assert!(!uses_saved_rules(&args(&["--policy", "f"])));
         assert!(uses_saved_rules(&args(&["--policy", "f", "--user-rules"])));
+    }
+
+    #[test]
+    fn a_list_is_one_rule_of_the_policy_layer_and_an_empty_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list");
+        std::fs::write(&path, "# hosts\n0.0.0.0 a.test\n||b.test^\n10.0.0.0/8:80\n").unwrap();
+        let list = path.to_str().unwrap();
+        let assembled = assemble(&args(&["--allow-list", list])).unwrap();
+        assert!(assembled.saved.is_none());
+        let rules = assembled.policy.rules(Layer::Policy);
+        assert_eq!((rules.len(), rules[0].to.len()), (1, 4));
+        for (text, part) in [("", "empty"), ("a.test\n127.1\n", "list:2:1: ")] {
+            std::fs::write(&path, text).unwrap();
+            let error = assemble(&args(&["--allow-list", list]))
+                .map(drop)
+                .unwrap_err();
+            assert!(error.starts_with("--allow-list "), "{error}");
+            assert!(error.contains(part), "{error}");
+        }
+        let error = assemble(&args(&["--allow-list", "/nonexistent/l"]))
+            .map(drop)
+            .unwrap_err();
+        assert!(error.contains("/nonexistent/l"), "{error}");
     }
 
     #[test]
