@@ -96,8 +96,12 @@ class Fetch {
     }
 }
 "#;
+/// One process, which changes none of its descriptors while it waits for the first line: the
+/// server looks who holds the connection, and as what, before it answers.
 const BASH: &str = r#"exec 5<>"/dev/tcp/127.0.0.1/$0" || exit 9
-    printf 'GET / HTTP/1.0\r\n\r\n' >&5; cat <&5; ls /proc/self/fd"#;
+    exec 6>&1 1>&5; echo -ne 'GET / HTTP/1.0\r\n\r\n'
+    IFS= read -r -u 5 line; exec 1>&6 6>&-; echo "$line"
+    while IFS= read -r -u 5 line || [ "$line" ]; do echo "$line"; done; ls /proc/self/fd"#;
 
 #[track_caller]
 fn get(command: TestCommand) -> Outcome {
