@@ -29,6 +29,7 @@ mod lists;
 mod liveness;
 mod load;
 mod names;
+mod package;
 mod programs;
 mod prompt;
 mod report;

@@ -308,3 +308,57 @@ assert '##[' not in text and all(c == '\\n' or c.isprintable() for c in text)
 ",
     );
 }
+
+/// The lines under `key` in a YAML file, without their indentation.
+fn block(file: &str, key: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ci");
+    let text = fs::read_to_string(path.join(file)).unwrap();
+    let (_, after) = text.split_once(key).unwrap();
+    let mut lines = after.lines().skip(1).peekable();
+    let first = lines.peek().unwrap();
+    let depth = first.len() - first.trim_start().len();
+    lines
+        .take_while(|line| line.trim().is_empty() || line.len() - line.trim_start().len() >= depth)
+        .map(|line| line.trim_start().to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn the_shell_lines_of_the_ready_made_files_work() {
+    if missing("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_hallpass"))
+        .parent()
+        .unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    dir.write("home/p.json", r#"{"version":1,"default":"deny"}"#);
+    let server = Http::v4();
+    let command = format!("curl -s {} || true", server.url());
+    let github = block("github/action.yml", "run: |");
+    let action = |mode: &str| {
+        dir.bare(&["/bin/bash", "-e", "-c", &github])
+            .env("PATH", &path)
+            .env("COMMAND", &command)
+            .env("POLICY", "p.json")
+            .env("MODE", mode)
+            .env("SARIF", "r.sarif")
+            .output()
+    };
+    action("enforce").code(111).says("::error title=");
+    assert_eq!(server.connections(), 0);
+    action("audit").ok().says("::warning title=");
+    assert_eq!(server.connections(), 1);
+    action("other").code(1);
+    let gitlab = block("gitlab/hallpass.gitlab-ci.yml", "- >-").replace('\n', " ");
+    dir.bare(&["/bin/sh", "-e", "-c", &gitlab])
+        .env("PATH", &path)
+        .env("HALLPASS_POLICY", "p.json")
+        .env("HALLPASS_COMMAND", &command)
+        .output()
+        .code(111);
+    let quality = fs::read_to_string(dir.path("home/gl-code-quality-report.json")).unwrap();
+    assert!(quality.contains("\"path\": \"p.json\""), "{quality}");
+    assert!(dir.path("home/hallpass.xml").exists());
+}

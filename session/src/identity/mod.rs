@@ -1,6 +1,7 @@
 //! Who a process is: executable, script, command line, parents, user. Read from /proc.
 
 mod image;
+mod package;
 mod procfs;
 mod script;
 
@@ -132,11 +133,11 @@ impl Identifier {
     pub fn identify(&mut self, pid: u32) -> Option<Identity> {
         let lineage = (0..TRIES).find_map(|_| self.lineage(pid))?;
         let process = self.process(pid)?;
-        let parents = lineage
-            .iter()
-            .skip(1)
-            .filter_map(|pid| self.parent(*pid))
-            .collect();
+        let mut known = vec![(pid, Arc::clone(&process))];
+        for pid in lineage.iter().skip(1) {
+            known.extend(self.process(*pid).map(|process| (*pid, process)));
+        }
+        let parents = known.iter().skip(1).map(parent).collect();
         let uid = procfs::uid(pid)?;
         let app = App {
             subject: Subject {
@@ -144,7 +145,7 @@ impl Identifier {
                 script: process.script.clone(),
                 name: process.name.clone(),
                 parents,
-                packages: Vec::new(),
+                packages: package::package(&known).into_iter().collect(),
                 user: self.user(uid),
             },
             argv: process.argv.clone(),
@@ -172,16 +173,6 @@ impl Identifier {
             at = parent;
         }
         None
-    }
-
-    fn parent(&mut self, pid: u32) -> Option<Parent> {
-        let process = self.process(pid)?;
-        Some(Parent {
-            pid,
-            exe: process.exe.clone(),
-            script: process.script.clone(),
-            name: process.name.clone(),
-        })
     }
 
     /// A process changes its identity by exec, which changes its executable or command line.
@@ -235,6 +226,15 @@ pub fn is_alive(pid: u32) -> bool {
 /// The parent of a process; none where it is gone.
 pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     procfs::stat(pid).map(|stat| stat.parent)
+}
+
+fn parent((pid, process): &(u32, Arc<Process>)) -> Parent {
+    Parent {
+        pid: *pid,
+        exe: process.exe.clone(),
+        script: process.script.clone(),
+        name: process.name.clone(),
+    }
 }
 
 fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {

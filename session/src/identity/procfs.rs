@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest command line that is read, in bytes; the rest is not looked at.
 const MAX_CMDLINE: u64 = 64 * 1024;
+/// Longest environment that is read; execve(2) allows more, but nobody's is.
+const MAX_ENVIRON: u64 = 1024 * 1024;
 /// /proc/PID/stat and the head of status are shorter than this.
 const MAX_STAT: u64 = 4096;
 
@@ -48,6 +50,12 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
 /// The command line's bytes, arguments ended by NUL.
 pub(super) fn cmdline(pid: u32) -> Vec<u8> {
     read(&format!("/proc/{pid}/cmdline"), MAX_CMDLINE).unwrap_or_default()
+}
+
+/// The variables a process was started with, `NAME=value` ended by NUL; it may have written over
+/// them.
+pub(super) fn environ(pid: u32) -> Vec<u8> {
+    read(&format!("/proc/{pid}/environ"), MAX_ENVIRON).unwrap_or_default()
 }
 
 /// The executable's path, escaped. It says so where the path does not lead to the file that
