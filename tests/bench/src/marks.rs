@@ -1,4 +1,4 @@
-//! The marks of DESIGN §10 that need no guard, and how far a run is from them.
+//! The marks of DESIGN §10, and how far a run is from them.
 
 use crate::stats::Samples;
 use std::collections::BTreeMap;
@@ -24,10 +24,13 @@ impl Mark {
         };
         let ratio = |work| Some(median(work, "hallpass")? / median(work, "bare")?);
         let added = |work| Some(median(work, "hallpass")? - median(work, "bare")?);
+        let guarded = |work| Some(median(work, "guarded")? / median(work, "bare")?);
         // What an ask adds to a connect, beside a whole exchange of the same shape.
         let ask = || Some(added("connect-new")? / median("unix-round-trip", "bare")?);
         let marks = [
             ("exec of /bin/true / bare", ratio("exec"), 1.10, "x"),
+            ("guarded exec / bare", guarded("exec"), 1.15, "x"),
+            ("guarded connect / bare", guarded("connect"), 1.60, "x"),
             ("curl / bare", ratio("curl"), 1.03, "x"),
             ("git / bare", ratio("git"), 1.03, "x"),
             ("node / bare", ratio("node"), 1.03, "x"),
