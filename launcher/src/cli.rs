@@ -10,6 +10,7 @@ use crate::commands::{
     explain::ExplainArgs,
     flows::FlowsArgs,
     halt::{HaltArgs, ReleaseArgs},
+    import::ImportArgs,
     pending::PendingArgs,
     rules::RulesArgs,
 };
@@ -49,6 +50,7 @@ enum Command {
     Rules(RulesArgs),
     Explain(ExplainArgs),
     Check(CheckArgs),
+    Import(ImportArgs),
     Agent(AgentArgs),
 }
 
@@ -71,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Rules(args) => end(commands::rules::run(&args)),
         Command::Explain(args) => end(commands::explain::run(&args)),
         Command::Check(args) => end(commands::check::run(&args)),
+        Command::Import(args) => end(commands::import::run(&args)),
         Command::Agent(args) => end(commands::agent::run(&args)),
     }
 }

@@ -79,3 +79,34 @@ fn check_warns_in_words_and_in_json() {
         "{json}"
     );
 }
+
+#[test]
+fn import_writes_a_policy_that_check_takes_and_names_what_it_cannot_say() {
+    let dir = Dir::new();
+    dir.write(
+        "home/endpoints",
+        "example.com:443\n*.example.org:443 nowhere\n",
+    );
+    let made = dir
+        .hallpass(&["import", "harden-runner", "endpoints"])
+        .output()
+        .ok()
+        .says("left out: nowhere");
+    dir.write("home/p.json", made.stdout);
+    let checked = dir.hallpass(&["check", "p.json"]).output().ok();
+    let checked = checked.prints("ok, 1 rule, default deny");
+    assert!(!checked.stdout.contains("warning"), "{checked}");
+    let flags = ["explain", "example.com:443", "--policy=p.json"];
+    dir.hallpass(&flags).output().ok().prints("allow");
+    dir.write("home/bad", "{\n");
+    dir.hallpass(&["import", "opensnitch", "bad"])
+        .output()
+        .code(125)
+        .says("bad:2:");
+    dir.write("home/flags", "--allow-net=*.a.test --deny-net=x..a.test");
+    dir.hallpass(&["import", "deno", "flags"])
+        .output()
+        .ok()
+        .prints("\"do\": \"ask\"")
+        .says("ask instead of allowing");
+}

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 mod failure;
 pub(crate) mod flows;
 pub(crate) mod halt;
+pub(crate) mod import;
 mod output;
 pub(crate) mod pending;
 pub(crate) mod rules;
