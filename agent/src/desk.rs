@@ -43,9 +43,22 @@ struct State {
     model: Model,
     /// A person asked for the window.
     summoned: bool,
-    /// The window that is open.
-    window: Option<egui::Context>,
+    /// The window, once there is one.
+    window: Option<Opened>,
 }
+
+/// A window as the desk knows it.
+struct Opened {
+    ctx: egui::Context,
+    /// Makes it look at the desk. eframe lets a window that is not on screen wait for a tenth
+    /// of a second; this does not.
+    wake: Wake,
+    /// It waits behind its curtain.
+    is_hidden: bool,
+}
+
+/// Called from any thread.
+pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Why a window is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,11 +148,16 @@ impl Desk {
         if is_rule {
             self.load_rules();
         }
-        let window = self.state().window.clone();
-        match window {
+        let state = self.state();
+        match &state.window {
             None => self.shared.changed.notify_all(),
-            Some(window) if is_event => window.request_repaint_after(EVENTS_EVERY),
-            Some(window) => window.request_repaint(),
+            Some(window) if window.is_hidden => {
+                if state.model.front().is_some() || state.model.sessions().is_empty() {
+                    (window.wake)();
+                }
+            }
+            Some(window) if is_event => window.ctx.request_repaint_after(EVENTS_EVERY),
+            Some(window) => window.ctx.request_repaint(),
         }
     }
 
@@ -171,8 +189,8 @@ impl Desk {
                 }
                 model.saved_mut().loaded(rules);
             });
-            if let Some(window) = &self.state().window {
-                window.request_repaint();
+            if let Some(window) = self.state().window.as_ref().filter(|w| !w.is_hidden) {
+                window.ctx.request_repaint();
             }
         }
     }
@@ -182,7 +200,7 @@ impl Desk {
         let mut state = self.state();
         state.summoned = true;
         match &state.window {
-            Some(window) => window.request_repaint(),
+            Some(window) => (window.wake)(),
             None => self.shared.changed.notify_all(),
         }
     }
@@ -213,9 +231,24 @@ impl Desk {
         }
     }
 
-    /// A window is open; what changes is repainted there.
-    pub(crate) fn opened(&self, window: egui::Context) {
-        self.state().window = Some(window);
+    /// There is a window; what changes is repainted there, unless it is hidden.
+    pub(crate) fn opened(&self, ctx: egui::Context, wake: Wake, is_hidden: bool) {
+        self.state().window = Some(Opened {
+            ctx,
+            wake,
+            is_hidden,
+        });
+    }
+
+    /// The window went behind its curtain, or came from there.
+    pub(crate) fn hide(&self, is_hidden: bool) {
+        let mut state = self.state();
+        if let Some(window) = &mut state.window {
+            window.is_hidden = is_hidden;
+        }
+        if is_hidden {
+            state.model.hidden();
+        }
     }
 
     /// The window is closed.

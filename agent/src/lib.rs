@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod curtain;
 mod desk;
+mod desktop_theme;
 mod icon;
 pub mod link;
 mod looker;
@@ -16,7 +18,6 @@ pub mod show;
 pub mod view;
 mod window;
 pub mod words;
-mod x11;
 
 use args::Args;
 use desk::{Desk, Reason};
@@ -91,7 +92,12 @@ fn run(args: &Args) -> Result<(), String> {
         .name("instance".to_owned())
         .spawn(move || instance.serve(|| summoned.summon()))
         .map_err(no_thread)?;
+    let no_window = |error: eframe::Error| format!("no window: {error}");
     let mut reason = (!args.background).then_some(Reason::Person);
+    if curtain::exists(&paths::environment) {
+        // One window for the life of the process; it ends when nothing has run for a while.
+        return window::run(&desk, reason, args.theme).map_err(no_window);
+    }
     loop {
         let why = match reason.take() {
             Some(why) => why,
@@ -100,6 +106,6 @@ fn run(args: &Args) -> Result<(), String> {
                 None => return Ok(()),
             },
         };
-        window::run(&desk, why, args.theme).map_err(|error| format!("no window: {error}"))?;
+        window::run(&desk, Some(why), args.theme).map_err(no_window)?;
     }
 }

@@ -1,22 +1,33 @@
-//! The window itself: opened when it is wanted, closed when it has nothing to ask.
+//! The window itself: shown when it is wanted, put away when it has nothing to ask.
 
+use crate::IDLE;
+use crate::curtain::Curtain;
 use crate::desk::{Desk, Reason};
 use crate::model::{Key, Model};
 use crate::view::{self, Tab, theme};
-use crate::{icon, show, x11};
+use crate::{icon, show};
 use eframe::egui;
-use egui::{ThemePreference, UserAttentionType, ViewportBuilder, ViewportCommand};
+use egui::{Theme, ThemePreference, UserAttentionType, ViewportBuilder, ViewportCommand};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The name by which a desktop knows the window; that of its `.desktop` file.
 const APP_ID: &str = "hallpass-agent";
 /// After the last answer the window stays this long: the next question may follow at once.
 const LINGER: Duration = Duration::from_millis(1500);
+/// A window that has been mapped is looked at again after this long: was it really shown?
+const SHOWN_SOON: Duration = Duration::from_millis(30);
 
-/// One window, from its opening to its end.
+/// One window, from its making to its end.
 struct Window {
     desk: Desk,
     tab: Tab,
+    /// Where it can wait without being seen. Elsewhere it ends instead of being hidden.
+    curtain: Option<Curtain>,
+    /// It waits behind the curtain.
+    is_hidden: bool,
+    /// Since when it has been hidden and nothing has run.
+    idle_since: Option<Instant>,
     /// A person wanted to look: it stays until they close it.
     stays: bool,
     /// Since when nothing waits.
@@ -28,8 +39,9 @@ struct Window {
     title: String,
 }
 
-/// Opens a window and returns when it is closed.
-pub(crate) fn run(desk: &Desk, reason: Reason, theme: ThemePreference) -> eframe::Result {
+/// Makes a window, shows it for a reason or keeps it hidden until there is one, and returns when
+/// it has ended.
+pub(crate) fn run(desk: &Desk, reason: Option<Reason>, theme: ThemePreference) -> eframe::Result {
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("hallpass")
@@ -37,8 +49,14 @@ pub(crate) fn run(desk: &Desk, reason: Reason, theme: ThemePreference) -> eframe
             .with_icon(icon::data())
             .with_inner_size([680.0, 600.0])
             .with_min_inner_size([560.0, 420.0])
-            .with_active(reason == Reason::Person),
+            .with_active(reason == Some(Reason::Person)),
         renderer: eframe::Renderer::Glow,
+        glow_options: eframe::egui_glow::GlowConfiguration {
+            // It is painted when something has changed, not in step with the screen, and must
+            // not wait for a screen that shows it to nobody.
+            vsync: false,
+            ..Default::default()
+        },
         centered: true,
         persist_window: false,
         ..eframe::NativeOptions::default()
@@ -47,44 +65,77 @@ pub(crate) fn run(desk: &Desk, reason: Reason, theme: ThemePreference) -> eframe
     let result = eframe::run_native(
         APP_ID,
         options,
-        Box::new(move |creation| {
-            theme::install(&creation.egui_ctx);
-            creation.egui_ctx.options_mut(|options| {
-                options.theme_preference = theme;
-                // Where the desktop does not say, most are light.
-                options.fallback_theme = egui::Theme::Light;
-            });
-            if reason == Reason::Question {
-                x11::take_no_focus(creation);
-            }
-            here.opened(creation.egui_ctx.clone());
-            here.load_rules();
-            Ok(Box::new(Window {
-                desk: here,
-                tab: Tab::default(),
-                stays: reason == Reason::Person,
-                done_since: None,
-                pointed_out: None,
-                put_off: None,
-                title: String::new(),
-            }))
-        }),
+        Box::new(move |creation| Ok(Box::new(Window::new(here, reason, theme, creation)?))),
     );
     desk.closed();
     result
+}
+
+impl Window {
+    fn new(
+        desk: Desk,
+        reason: Option<Reason>,
+        theme: ThemePreference,
+        creation: &eframe::CreationContext<'_>,
+    ) -> Result<Self, String> {
+        let ctx = &creation.egui_ctx;
+        theme::install(ctx);
+        ctx.options_mut(|options| options.theme_preference = theme);
+        let curtain = Curtain::hang(creation)?;
+        let is_hidden = reason.is_none();
+        if let Some(curtain) = &curtain {
+            let done = match reason {
+                None => curtain.close(),
+                Some(reason) => curtain.open(reason == Reason::Person),
+            };
+            done.map_err(|error| format!("cannot speak with the X server: {error}"))?;
+        }
+        let window = creation.winit_window().map(Arc::clone);
+        let painter = ctx.clone();
+        let wake = move || match &window {
+            Some(window) => window.request_redraw(),
+            None => painter.request_repaint(),
+        };
+        desk.opened(ctx.clone(), Arc::new(wake), is_hidden);
+        desk.load_rules();
+        let window = Self {
+            desk,
+            tab: Tab::default(),
+            curtain,
+            is_hidden,
+            idle_since: None,
+            stays: reason == Some(Reason::Person),
+            done_since: None,
+            pointed_out: None,
+            put_off: None,
+            title: String::new(),
+        };
+        window.take_theme(ctx);
+        Ok(window)
+    }
 }
 
 impl eframe::App for Window {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         let now = Instant::now();
         let desk = self.desk.clone();
-        if desk.take_summons() {
+        let is_summoned = desk.take_summons();
+        if self.is_hidden {
+            let is_asked = desk.with(|model| model.front().is_some());
+            match (is_summoned, is_asked) {
+                (true, _) => self.show(ctx, Reason::Person),
+                (false, true) => self.show(ctx, Reason::Question),
+                (false, false) => self.wait(ctx, now),
+            }
+            return;
+        }
+        if is_summoned {
             self.stays = true;
             ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
             ctx.send_viewport_cmd(ViewportCommand::Focus);
         }
-        desk.with(|model| {
-            let (hidden, close, focused) = ctx.input(|input| {
+        let may_go = desk.with(|model| {
+            let (unseen, close, focused) = ctx.input(|input| {
                 let viewport = input.viewport();
                 (
                     viewport.visible() == Some(false),
@@ -92,25 +143,39 @@ impl eframe::App for Window {
                     viewport.focused == Some(true),
                 )
             });
-            if hidden {
+            if unseen {
                 model.hidden();
             }
-            if close && !model.close(now) {
+            let may_go = close && model.close(now);
+            if close && (!may_go || self.curtain.is_some()) {
                 ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             }
-            self.put_off(ctx, model);
-            self.point_out(ctx, model, focused);
-            self.linger(ctx, model, now);
-            self.say(ctx, model);
+            if !may_go {
+                self.put_off(ctx, model);
+                self.point_out(ctx, model, focused);
+                self.linger(ctx, model, now);
+                self.say(ctx, model);
+            }
+            may_go
         });
+        if may_go && self.curtain.is_some() {
+            self.hide(ctx);
+        }
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
+        if self.is_hidden {
+            return;
+        }
         let now = Instant::now();
         let desk = self.desk.clone();
         let tab = &mut self.tab;
+        let window = frame.winit_window();
+        let is_mapped = window.is_none_or(|window| window.is_visible() != Some(false));
         let next = desk.with(|model| {
-            model.shown(now);
+            if is_mapped {
+                model.shown(now);
+            }
             view::window(ui, model, tab, now);
             next_change(model, now)
         });
@@ -120,6 +185,9 @@ impl eframe::App for Window {
         if let Some(next) = next {
             ui.request_repaint_after(next.saturating_duration_since(now));
         }
+        if !is_mapped {
+            ui.request_repaint_after(SHOWN_SOON);
+        }
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
@@ -128,6 +196,57 @@ impl eframe::App for Window {
 }
 
 impl Window {
+    /// Brings the window from behind its curtain.
+    fn show(&mut self, ctx: &egui::Context, reason: Reason) {
+        self.take_theme(ctx);
+        if let Some(curtain) = &self.curtain {
+            // Where it cannot be told the window may take the keyboard; arming still protects.
+            let _ = curtain.open(reason == Reason::Person);
+        }
+        self.is_hidden = false;
+        self.idle_since = None;
+        self.stays = reason == Reason::Person;
+        self.desk.hide(false);
+        self.desk.load_rules();
+        let desk = self.desk.clone();
+        desk.with(|model| self.say(ctx, model));
+        ctx.send_viewport_cmd(ViewportCommand::Visible(true));
+        ctx.request_repaint();
+    }
+
+    /// Puts the window behind its curtain.
+    fn hide(&mut self, ctx: &egui::Context) {
+        ctx.send_viewport_cmd(ViewportCommand::Visible(false));
+        self.is_hidden = true;
+        self.stays = false;
+        self.done_since = None;
+        self.pointed_out = None;
+        self.put_off = None;
+        self.tab = Tab::default();
+        self.desk.hide(true);
+        self.wait(ctx, Instant::now());
+    }
+
+    /// Behind the curtain: the process ends when nothing has run for a while.
+    fn wait(&mut self, ctx: &egui::Context, now: Instant) {
+        if !self.desk.with(|model| model.sessions().is_empty()) {
+            self.idle_since = None;
+            return;
+        }
+        let since = *self.idle_since.get_or_insert(now);
+        match (since + IDLE).checked_duration_since(now) {
+            Some(left) if !left.is_zero() => ctx.request_repaint_after(left),
+            _ => ctx.send_viewport_cmd(ViewportCommand::Close),
+        }
+    }
+
+    /// Light or dark as the desktop says, where nobody has said otherwise.
+    fn take_theme(&self, ctx: &egui::Context) {
+        let said = self.curtain.as_ref().and_then(Curtain::theme);
+        // Where the desktop does not say, most are light.
+        ctx.options_mut(|options| options.fallback_theme = said.unwrap_or(Theme::Light));
+    }
+
     /// Puts the window away when the person says so, and brings it back for another question.
     fn put_off(&mut self, ctx: &egui::Context, model: &mut Model) {
         let front = model.front().map(|item| item.key.clone());

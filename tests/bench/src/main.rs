@@ -4,11 +4,15 @@
 //! under hallpass, under rivals that are installed) takes its turn in every round, so that a
 //! machine that slows down slows all of them; medians of all samples are compared. Nothing here
 //! passes or fails: docs/performance.md has the marks to reach and the last figures.
+//!
+//! `hallpass-bench window [--quick] [--json]` measures the desktop window instead, on a screen of
+//! its own; the rest needs none.
 
 mod machine;
 mod marks;
 mod stats;
 mod way;
+mod window;
 mod work;
 
 use stats::Samples;
@@ -24,7 +28,15 @@ fn main() -> ExitCode {
     {
         return work::run_worker(rest);
     }
+    if arguments == [window::ASKER] {
+        return window::asker();
+    }
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if has(window::WINDOW)
+        && arguments.len() == 1 + usize::from(has("--quick")) + usize::from(has("--json"))
+    {
+        return window::main(has("--quick"), has("--json"));
+    }
     let is_flag = |a: &str| matches!(a, "--json" | "--quick");
     let works = Work::all();
     let known: Vec<&str> = works.iter().map(|work| work.name).collect();
@@ -33,7 +45,8 @@ fn main() -> ExitCode {
         .find(|a| !is_flag(a) && !known.contains(&a.as_str()))
     {
         eprintln!(
-            "hallpass-bench: unknown argument {unknown}; there are --json, --quick, and {}",
+            "hallpass-bench: unknown argument {unknown}; there are --json, --quick, {} (alone), and {}",
+            window::WINDOW,
             known.join(", ")
         );
         return ExitCode::from(125);

@@ -13,7 +13,11 @@ impl Samples {
         self.quantile(0.5)
     }
 
-    fn quantile(&self, q: f64) -> f64 {
+    pub(crate) fn push(&mut self, taken: std::time::Duration) {
+        self.0.push(taken.as_secs_f64() * 1e9);
+    }
+
+    pub(crate) fn quantile(&self, q: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         #[allow(
@@ -49,7 +53,7 @@ pub(crate) fn table(work: &Work, measured: &[(String, Samples)]) -> String {
     text
 }
 
-fn show(nanoseconds: f64) -> String {
+pub(crate) fn show(nanoseconds: f64) -> String {
     match nanoseconds.abs() {
         n if n >= 1e6 => format!("{:.2} ms", nanoseconds / 1e6),
         n if n >= 1e3 => format!("{:.2} us", nanoseconds / 1e3),
