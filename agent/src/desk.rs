@@ -47,18 +47,36 @@ struct State {
     window: Option<Opened>,
 }
 
+impl State {
+    fn wanted(&mut self) -> Option<Reason> {
+        match std::mem::take(&mut self.summoned) {
+            true => Some(Reason::Person),
+            false => self.model.front().map(|_| Reason::Question),
+        }
+    }
+}
+
 /// A window as the desk knows it.
 struct Opened {
     ctx: egui::Context,
-    /// Makes it look at the desk. eframe lets a window that is not on screen wait for a tenth
-    /// of a second; this does not.
-    wake: Wake,
-    /// It waits behind its curtain.
-    is_hidden: bool,
+    lift: Lift,
+    stage: Stage,
 }
 
-/// Called from any thread.
-pub(crate) type Wake = Arc<dyn Fn() + Send + Sync>;
+/// Brings a hidden window to the screen, and makes it look at the desk. Called from any thread:
+/// the window manager takes its time, in which the window is painted.
+pub(crate) type Lift = Arc<dyn Fn(Reason) + Send + Sync>;
+
+/// Where a window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Behind its curtain.
+    Hidden,
+    /// On its way to the screen, which it does not know yet.
+    Lifted(Reason),
+    /// On the screen.
+    Open,
+}
 
 /// Why a window is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,17 +166,32 @@ impl Desk {
         if is_rule {
             self.load_rules();
         }
-        let state = self.state();
-        match &state.window {
+        let mut state = self.state();
+        let is_asked = state.model.front().is_some();
+        let is_idle = state.model.sessions().is_empty();
+        match &mut state.window {
             None => self.shared.changed.notify_all(),
-            Some(window) if window.is_hidden => {
-                if state.model.front().is_some() || state.model.sessions().is_empty() {
-                    (window.wake)();
+            Some(window) if window.stage == Stage::Hidden => {
+                if is_asked {
+                    self.lift(state, Reason::Question);
+                } else if is_idle {
+                    window.ctx.request_repaint();
                 }
             }
             Some(window) if is_event => window.ctx.request_repaint_after(EVENTS_EVERY),
             Some(window) => window.ctx.request_repaint(),
         }
+    }
+
+    fn lift(&self, mut state: MutexGuard<'_, State>, reason: Reason) {
+        let Some(window) = &mut state.window else {
+            return;
+        };
+        window.stage = Stage::Lifted(reason);
+        let lift = Arc::clone(&window.lift);
+        drop(state);
+        lift(reason);
+        self.load_rules();
     }
 
     /// Reads the saved rules again.
@@ -189,7 +222,7 @@ impl Desk {
                 }
                 model.saved_mut().loaded(rules);
             });
-            if let Some(window) = self.state().window.as_ref().filter(|w| !w.is_hidden) {
+            if let Some(window) = self.state().window.as_ref() {
                 window.ctx.request_repaint();
             }
         }
@@ -198,11 +231,15 @@ impl Desk {
     /// A person asks for the window.
     pub(crate) fn summon(&self) {
         let mut state = self.state();
-        state.summoned = true;
         match &state.window {
-            Some(window) => (window.wake)(),
+            Some(window) if window.stage == Stage::Hidden => {
+                self.lift(state, Reason::Person);
+                return;
+            }
+            Some(window) => window.ctx.request_repaint(),
             None => self.shared.changed.notify_all(),
         }
+        state.summoned = true;
     }
 
     /// Whether a person has asked for the window since the last look.
@@ -210,15 +247,17 @@ impl Desk {
         std::mem::take(&mut self.state().summoned)
     }
 
+    /// Why a window is wanted now.
+    pub(crate) fn wanted(&self) -> Option<Reason> {
+        self.state().wanted()
+    }
+
     /// Waits until a window is wanted; none where nothing has run for `idle`.
     pub(crate) fn wait(&self, idle: Duration) -> Option<Reason> {
         let mut state = self.state();
         loop {
-            if std::mem::take(&mut state.summoned) {
-                return Some(Reason::Person);
-            }
-            if state.model.front().is_some() {
-                return Some(Reason::Question);
+            if let Some(reason) = state.wanted() {
+                return Some(reason);
             }
             let changed = &self.shared.changed;
             let is_idle = state.model.sessions().is_empty();
@@ -231,24 +270,48 @@ impl Desk {
         }
     }
 
-    /// There is a window; what changes is repainted there, unless it is hidden.
-    pub(crate) fn opened(&self, ctx: egui::Context, wake: Wake, is_hidden: bool) {
-        self.state().window = Some(Opened {
-            ctx,
-            wake,
-            is_hidden,
-        });
+    /// There is a window, and it is shown for a reason, or hidden: then `lift` shows it.
+    pub(crate) fn opened(&self, ctx: egui::Context, reason: Option<Reason>, lift: Lift) {
+        let stage = reason.map_or(Stage::Hidden, Stage::Lifted);
+        let mut state = self.state();
+        state.window = Some(Opened { ctx, lift, stage });
+        drop(state);
+        // What came up before it was known where to tell it.
+        if reason.is_none()
+            && let Some(reason) = self.wanted()
+        {
+            self.lift(self.state(), reason);
+        }
     }
 
-    /// The window went behind its curtain, or came from there.
-    pub(crate) fn hide(&self, is_hidden: bool) {
+    /// Where the window is; that it was lifted is told once.
+    pub(crate) fn take_stage(&self) -> Stage {
         let mut state = self.state();
-        if let Some(window) = &mut state.window {
-            window.is_hidden = is_hidden;
+        let Some(window) = &mut state.window else {
+            return Stage::Open;
+        };
+        match window.stage {
+            Stage::Lifted(_) => std::mem::replace(&mut window.stage, Stage::Open),
+            stage => stage,
         }
-        if is_hidden {
+    }
+
+    /// Whether the window is behind its curtain.
+    pub(crate) fn is_hidden(&self) -> bool {
+        let state = self.state();
+        let stage = state.window.as_ref().map(|window| window.stage);
+        stage == Some(Stage::Hidden)
+    }
+
+    /// The window goes behind its curtain; false where something has come up meanwhile.
+    pub(crate) fn hide(&self) -> bool {
+        let mut state = self.state();
+        let is_asked = state.summoned || state.model.front().is_some();
+        if let Some(window) = state.window.as_mut().filter(|_| !is_asked) {
+            window.stage = Stage::Hidden;
             state.model.hidden();
         }
+        !is_asked
     }
 
     /// The window is closed.

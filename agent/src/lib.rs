@@ -16,6 +16,7 @@ mod looker;
 pub mod model;
 pub mod show;
 pub mod view;
+mod warm;
 mod window;
 pub mod words;
 

@@ -2,10 +2,10 @@
 
 use crate::IDLE;
 use crate::curtain::Curtain;
-use crate::desk::{Desk, Reason};
+use crate::desk::{Desk, Lift, Reason, Stage};
 use crate::model::{Key, Model};
 use crate::view::{self, Tab, theme};
-use crate::{icon, show};
+use crate::{icon, show, warm};
 use eframe::egui;
 use egui::{Theme, ThemePreference, UserAttentionType, ViewportBuilder, ViewportCommand};
 use std::sync::Arc;
@@ -15,17 +15,18 @@ use std::time::{Duration, Instant};
 const APP_ID: &str = "hallpass-agent";
 /// After the last answer the window stays this long: the next question may follow at once.
 const LINGER: Duration = Duration::from_millis(1500);
+/// A window that was made because of a question has been shown by then; what is still hidden has
+/// time.
+const SETTLED: Duration = Duration::from_millis(500);
 /// A window that has been mapped is looked at again after this long: was it really shown?
-const SHOWN_SOON: Duration = Duration::from_millis(30);
+const SHOWN_SOON: Duration = Duration::from_millis(100);
 
 /// One window, from its making to its end.
 struct Window {
     desk: Desk,
     tab: Tab,
     /// Where it can wait without being seen. Elsewhere it ends instead of being hidden.
-    curtain: Option<Curtain>,
-    /// It waits behind the curtain.
-    is_hidden: bool,
+    curtain: Option<Arc<Curtain>>,
     /// Since when it has been hidden and nothing has run.
     idle_since: Option<Instant>,
     /// A person wanted to look: it stays until they close it.
@@ -37,6 +38,8 @@ struct Window {
     /// What was put off until later.
     put_off: Option<Key>,
     title: String,
+    made: Instant,
+    is_warm: bool,
 }
 
 /// Makes a window, shows it for a reason or keeps it hidden until there is one, and returns when
@@ -81,8 +84,8 @@ impl Window {
         let ctx = &creation.egui_ctx;
         theme::install(ctx);
         ctx.options_mut(|options| options.theme_preference = theme);
-        let curtain = Curtain::hang(creation)?;
-        let is_hidden = reason.is_none();
+        let curtain = Curtain::hang(creation)?.map(Arc::new);
+        let reason = reason.or_else(|| desk.wanted());
         if let Some(curtain) = &curtain {
             let done = match reason {
                 None => curtain.close(),
@@ -90,46 +93,58 @@ impl Window {
             };
             done.map_err(|error| format!("cannot speak with the X server: {error}"))?;
         }
-        let window = creation.winit_window().map(Arc::clone);
-        let painter = ctx.clone();
-        let wake = move || match &window {
-            Some(window) => window.request_redraw(),
-            None => painter.request_repaint(),
-        };
-        desk.opened(ctx.clone(), Arc::new(wake), is_hidden);
+        desk.opened(ctx.clone(), reason, lift(creation, curtain.clone()));
         desk.load_rules();
-        let window = Self {
+        Ok(Self {
             desk,
             tab: Tab::default(),
             curtain,
-            is_hidden,
             idle_since: None,
-            stays: reason == Some(Reason::Person),
+            stays: false,
             done_since: None,
             pointed_out: None,
             put_off: None,
             title: String::new(),
-        };
-        window.take_theme(ctx);
-        Ok(window)
+            made: Instant::now(),
+            is_warm: false,
+        })
     }
 }
 
+/// How the window is brought from behind its curtain.
+fn lift(creation: &eframe::CreationContext<'_>, curtain: Option<Arc<Curtain>>) -> Lift {
+    let window = creation.winit_window().map(Arc::clone);
+    Arc::new(move |reason| {
+        if let Some(curtain) = &curtain {
+            // Where it cannot be told the window may take the keyboard; arming still protects.
+            let _ = curtain.open(reason == Reason::Person);
+        }
+        if let Some(window) = &window {
+            window.set_visible(true);
+            // Not egui's: eframe lets what is not on screen yet wait for a tenth of a second.
+            window.request_redraw();
+        }
+    })
+}
+
 impl eframe::App for Window {
+    fn raw_input_hook(&mut self, ctx: &egui::Context, input: &mut egui::RawInput) {
+        let is_early = self.made.elapsed() < SETTLED;
+        if !self.is_warm && !is_early && self.desk.is_hidden() {
+            self.is_warm = true;
+            warm::letters(ctx, input.clone());
+        }
+    }
+
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         let now = Instant::now();
         let desk = self.desk.clone();
-        let is_summoned = desk.take_summons();
-        if self.is_hidden {
-            let is_asked = desk.with(|model| model.front().is_some());
-            match (is_summoned, is_asked) {
-                (true, _) => self.show(ctx, Reason::Person),
-                (false, true) => self.show(ctx, Reason::Question),
-                (false, false) => self.wait(ctx, now),
-            }
-            return;
+        match desk.take_stage() {
+            Stage::Hidden => return self.wait(ctx, now),
+            Stage::Lifted(reason) => self.came(ctx, reason),
+            Stage::Open => {}
         }
-        if is_summoned {
+        if desk.take_summons() {
             self.stays = true;
             ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
             ctx.send_viewport_cmd(ViewportCommand::Focus);
@@ -164,11 +179,11 @@ impl eframe::App for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut eframe::Frame) {
-        if self.is_hidden {
-            return;
-        }
         let now = Instant::now();
         let desk = self.desk.clone();
+        if desk.is_hidden() {
+            return;
+        }
         let tab = &mut self.tab;
         let window = frame.winit_window();
         let is_mapped = window.is_none_or(|window| window.is_visible() != Some(false));
@@ -196,39 +211,34 @@ impl eframe::App for Window {
 }
 
 impl Window {
-    /// Brings the window from behind its curtain.
-    fn show(&mut self, ctx: &egui::Context, reason: Reason) {
-        self.take_theme(ctx);
-        if let Some(curtain) = &self.curtain {
-            // Where it cannot be told the window may take the keyboard; arming still protects.
-            let _ = curtain.open(reason == Reason::Person);
-        }
-        self.is_hidden = false;
+    /// It has come from behind its curtain.
+    fn came(&mut self, ctx: &egui::Context, reason: Reason) {
+        let said = self.curtain.as_ref().and_then(|curtain| curtain.theme());
+        // Where the desktop does not say, most are light.
+        ctx.options_mut(|options| options.fallback_theme = said.unwrap_or(Theme::Light));
         self.idle_since = None;
         self.stays = reason == Reason::Person;
-        self.desk.hide(false);
-        self.desk.load_rules();
-        let desk = self.desk.clone();
-        desk.with(|model| self.say(ctx, model));
-        ctx.send_viewport_cmd(ViewportCommand::Visible(true));
-        ctx.request_repaint();
     }
 
     /// Puts the window behind its curtain.
     fn hide(&mut self, ctx: &egui::Context) {
+        if !self.desk.hide() {
+            return;
+        }
         ctx.send_viewport_cmd(ViewportCommand::Visible(false));
-        self.is_hidden = true;
         self.stays = false;
         self.done_since = None;
         self.pointed_out = None;
         self.put_off = None;
         self.tab = Tab::default();
-        self.desk.hide(true);
         self.wait(ctx, Instant::now());
     }
 
     /// Behind the curtain: the process ends when nothing has run for a while.
     fn wait(&mut self, ctx: &egui::Context, now: Instant) {
+        if !self.is_warm {
+            ctx.request_repaint_after(SETTLED);
+        }
         if !self.desk.with(|model| model.sessions().is_empty()) {
             self.idle_since = None;
             return;
@@ -238,13 +248,6 @@ impl Window {
             Some(left) if !left.is_zero() => ctx.request_repaint_after(left),
             _ => ctx.send_viewport_cmd(ViewportCommand::Close),
         }
-    }
-
-    /// Light or dark as the desktop says, where nobody has said otherwise.
-    fn take_theme(&self, ctx: &egui::Context) {
-        let said = self.curtain.as_ref().and_then(Curtain::theme);
-        // Where the desktop does not say, most are light.
-        ctx.options_mut(|options| options.fallback_theme = said.unwrap_or(Theme::Light));
     }
 
     /// Puts the window away when the person says so, and brings it back for another question.

@@ -76,6 +76,13 @@ pub(super) fn bold(size: f32) -> FontId {
     FontId::new(size, FontFamily::Name(BOLD_NAME.into()))
 }
 
+/// The sizes that a question is written in.
+pub(crate) fn sizes() -> impl Iterator<Item = FontId> {
+    let thin = [12.0, 13.0, 13.5, 14.0, 20.0].map(regular);
+    let thick = [11.5, 12.0, 13.0, 13.5, 14.0, 15.0, 20.0].map(bold);
+    thin.into_iter().chain(thick)
+}
+
 /// Dresses a context in our fonts and colours; the desktop says light or dark.
 pub(crate) fn install(ctx: &Context) {
     ctx.set_fonts(fonts());
