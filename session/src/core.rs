@@ -17,6 +17,7 @@ use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::page::SharedPage;
+use crate::terminal;
 use crate::verdict::{Fallback, Source, Verdict};
 use crate::verify::Wanted;
 use hallpass_policy::{Environment, Policy, Rule};
@@ -109,6 +110,8 @@ pub struct Core {
 struct Shared {
     session: String,
     command: Vec<String>,
+    /// Where it was started: it leaves it later.
+    terminal: Option<String>,
     saved: Option<Box<dyn SavedRules>>,
     hold: Hold,
     state: Mutex<State>,
@@ -136,6 +139,7 @@ impl Core {
             shared: Arc::new(Shared {
                 session: config.session,
                 command: config.command.clone(),
+                terminal: terminal::name(),
                 saved: config.saved,
                 hold: config.hold,
                 state: Mutex::new(State {

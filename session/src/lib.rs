@@ -8,6 +8,7 @@
 //! never do I/O or read a clock.
 
 pub mod ask_server;
+pub mod checksum;
 pub mod control;
 pub mod core;
 pub mod engine;
@@ -28,5 +29,6 @@ pub mod rules_file;
 pub mod runtime_dir;
 mod sys;
 pub mod targets;
+pub mod terminal;
 pub mod verdict;
 pub mod verify;

@@ -70,6 +70,7 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         "hello",
         "subscribe",
         "pending",
+        "checksum",
         "answer",
         "answer-to",
         "dismiss",
@@ -86,7 +87,7 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         );
     }
     for message in [
-        "hello", "done", "pending", "flows", "error", "question", "settled", "event",
+        "hello", "done", "pending", "checksum", "flows", "error", "question", "settled", "event",
     ] {
         assert!(
             messages.iter().any(|known| known == message),

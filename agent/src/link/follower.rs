@@ -1,9 +1,9 @@
 //! One session's thread: what the session says goes to the window, commands go to the session.
 
 use super::{Links, MAX_COMMANDS, MAX_FOLLOWED, Wire};
-use crate::model::{Command, Report};
+use crate::model::{Command, Key, Report};
 use hallpass_session::control::client::{Client, ClientError};
-use hallpass_session::control::protocol::{Call, Message};
+use hallpass_session::control::protocol::{Call, Message, QuestionId};
 use hallpass_session::runtime_dir::Session;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -68,11 +68,10 @@ fn run(links: &Links, session: &Session, waiting: &Receiver<Command>, woken: Pip
         Err(ClientError::Refused(_) | ClientError::Nonsense(_)) => return Again::Never,
         Err(_) => return Again::Later,
     };
-    let name = session.name.to_string();
     links.report(Report::Joined(client.hello().clone()));
     let result = client
         .subscribe(true, true)
-        .and_then(|()| serve(links, &name, &mut client, waiting, woken));
+        .and_then(|()| serve(links, session, &mut client, waiting, woken));
     match result {
         Err(ClientError::Nonsense(_)) => Again::Never,
         _ => Again::Later,
@@ -94,17 +93,17 @@ fn connect(session: &Session) -> Result<Client, ClientError> {
 /// Until the session has gone.
 fn serve(
     links: &Links,
-    name: &str,
+    session: &Session,
     client: &mut Client,
     waiting: &Receiver<Command>,
     mut woken: PipeReader,
 ) -> Result<(), ClientError> {
     loop {
         for command in waiting.try_iter() {
-            carry_out(links, name, client, command)?;
+            carry_out(links, session, client, command)?;
         }
         while let Some(message) = client.next(Some(Duration::ZERO))? {
-            links.report(Report::Said(name.to_owned(), message));
+            links.report(Report::Said(session.name.to_string(), message));
         }
         let mut fds = [
             PollFd::new(client.as_fd(), PollFlags::POLLIN),
@@ -138,19 +137,46 @@ fn look(links: &Links, name: &str, client: &mut Client, ticket: u64) -> Result<(
     }
 }
 
+/// On a connection of its own: an answer must not wait until a large file has been read.
+fn checksum(links: &Links, session: &Session, question: QuestionId) {
+    let (here, asked) = (links.clone(), session.clone());
+    let thread = std::thread::Builder::new().name("checksum".to_owned());
+    let started = thread.spawn(move || {
+        let call = Call::Checksum { question };
+        let connected = Client::connect(&asked, NAME);
+        let files = match connected.and_then(|mut client| client.call(call)) {
+            Ok(Message::Checksum { files, .. }) => Ok(files),
+            Ok(_) => Err("the session does not say".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        let session = asked.name.to_string();
+        here.report(Report::Summed(Key { session, question }, files));
+    });
+    if let Err(error) = started {
+        let session = session.name.to_string();
+        let why = format!("cannot start a thread: {error}");
+        links.report(Report::Summed(Key { session, question }, Err(why)));
+    }
+}
+
 fn carry_out(
     links: &Links,
-    name: &str,
+    session: &Session,
     client: &mut Client,
     command: Command,
 ) -> Result<(), ClientError> {
+    let name = session.name.to_string();
     if command.call == Call::Flows {
-        return look(links, name, client, command.ticket);
+        return look(links, &name, client, command.ticket);
     }
     let result = match command.call {
+        Call::Checksum { question } => {
+            checksum(links, session, question);
+            return Ok(());
+        }
         Call::Pending => client.call(Call::Pending).map(|reply| {
             if matches!(reply, Message::Pending { .. }) {
-                links.report(Report::Said(name.to_owned(), reply));
+                links.report(Report::Said(name, reply));
             }
             0
         }),

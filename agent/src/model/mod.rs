@@ -4,6 +4,7 @@
 //! answers by itself: every command that decides something follows a key or a click that came
 //! after the question had been on screen long enough ([`arming`]).
 
+mod answering;
 pub mod arming;
 pub mod choice;
 pub mod edit;
@@ -21,13 +22,12 @@ mod tests;
 pub use keys::Key as Press;
 pub use queue::{Item, Key};
 
-use crate::words;
+use answering::asker;
 use arming::Arming;
 use choice::{Choice, Memory};
 use edit::Edit;
-use hallpass_session::control::protocol::{
-    Answer, Call, Duration, FlowId, Hello, Message, Question, Scope,
-};
+use hallpass_session::checksum::Sum;
+use hallpass_session::control::protocol::{Call, FlowId, Hello, Message, Question};
 use hallpass_session::verdict::Verdict;
 use live::Live;
 use queue::Queue;
@@ -52,6 +52,8 @@ pub enum Report {
     Left(String),
     /// It sent something.
     Said(String, Message),
+    /// The sums of the files that a question's program is made of, or why there are none.
+    Summed(Key, Result<Vec<Sum>, String>),
     /// It answered a command: how many calls that settled, or why not.
     Replied(u64, Result<usize, String>),
 }
@@ -111,6 +113,8 @@ pub struct Model {
     notice: Option<Notice>,
     is_shown: bool,
     details: bool,
+    /// The sums of the files of a question's program: none yet where they have been asked for.
+    sums: Option<(Key, Option<Result<Vec<Sum>, String>>)>,
     /// The window was closed while questions wait: the person is told what that does.
     closing: bool,
     /// The person put the window away until later.
@@ -139,6 +143,13 @@ impl Model {
                     Sent::Look(other) | Sent::End(other, _) => *other != session,
                     Sent::Other => true,
                 });
+            }
+            Report::Summed(key, sums) => {
+                if let Some((wanted, place)) = &mut self.sums
+                    && *wanted == key
+                {
+                    *place = Some(sums);
+                }
             }
             Report::Said(session, message) => self.said(&session, message, now),
             Report::Replied(ticket, result) => self.replied(ticket, result),
@@ -174,6 +185,7 @@ impl Model {
             Message::Hello(_)
             | Message::Done { .. }
             | Message::Error { .. }
+            | Message::Checksum { .. }
             | Message::Answering { .. } => {}
         }
     }
@@ -463,9 +475,32 @@ impl Model {
                 self.edit = None;
             }
             Press::Edit => self.start_edit(),
-            Press::Details => self.details = !self.details,
+            Press::Details => {
+                self.details = !self.details;
+                self.ask_for_sums();
+            }
             Press::Later => self.later = true,
         }
+    }
+
+    /// Sums are made only for a person who looks at the details.
+    fn ask_for_sums(&mut self) {
+        let Some(key) = self.front_key().filter(|_| self.details) else {
+            return;
+        };
+        if self.sums.as_ref().is_none_or(|(known, _)| *known != key) {
+            let question = key.question;
+            let session = key.session.clone();
+            self.sums = Some((key, None));
+            self.send(&session, Call::Checksum { question }, Sent::Other);
+        }
+    }
+
+    /// The sums of the files of a question's program, where they are known by now.
+    #[must_use]
+    pub fn sums(&self, key: &Key) -> Option<&Result<Vec<Sum>, String>> {
+        let (known, sums) = self.sums.as_ref()?;
+        sums.as_ref().filter(|_| known == key)
     }
 
     fn start_edit(&mut self) {
@@ -490,154 +525,6 @@ impl Model {
         let edit = self.edit.as_ref()?;
         let item = self.front()?;
         edit.destinations(&item.question).err()
-    }
-
-    fn decide(&mut self, verdict: Verdict, now: Instant) {
-        let (Some(item), Some(choice)) = (self.queue.front(), self.choice) else {
-            return;
-        };
-        let key = item.key.clone();
-        let to = match &self.edit {
-            None => Vec::new(),
-            Some(edit) => match edit.destinations(&item.question) {
-                Ok(to) => to,
-                Err(_) => return,
-            },
-        };
-        self.answer(&key, verdict, choice, to, now);
-        self.front_may_have_changed(Some(key), true, now);
-    }
-
-    fn decide_all(&mut self, verdict: Verdict, now: Instant) {
-        let (Some(group), Some(choice)) = (self.queue.front_group(), self.choice) else {
-            return;
-        };
-        let front = self.front_key();
-        let keys: Vec<Key> = group.items().iter().map(|item| item.key.clone()).collect();
-        for key in keys {
-            self.answer(&key, verdict, choice, Vec::new(), now);
-        }
-        self.front_may_have_changed(front, true, now);
-    }
-
-    /// What a program that asks again and again is offered.
-    fn deny_run(&mut self, now: Instant) {
-        let Some(key) = self.front_key() else {
-            return;
-        };
-        let choice = Choice {
-            duration: Duration::Run,
-            scope: Scope::Host,
-        };
-        self.answer(&key, Verdict::Deny, choice, Vec::new(), now);
-        self.front_may_have_changed(Some(key), true, now);
-    }
-
-    fn answer(
-        &mut self,
-        key: &Key,
-        verdict: Verdict,
-        choice: Choice,
-        to: Vec<String>,
-        now: Instant,
-    ) {
-        let Some(item) = self.queue.remove(key) else {
-            return;
-        };
-        // Where the width that was chosen does not fit this question, its host does.
-        let offers = &item.question.offers;
-        let scope = choice
-            .offer(offers)
-            .or_else(|| offers.iter().find(|offer| offer.scope == Scope::Host))
-            .or(offers.first())
-            .map_or(Scope::Host, |offer| offer.scope);
-        self.memory
-            .keep(item.question.app.identity(), choice.duration);
-        if verdict == Verdict::Deny && choice.duration == Duration::Once {
-            self.retries.refused(asker(&item), now);
-        }
-        let reach = match to.is_empty() {
-            true => offers.iter().find(|offer| offer.scope == scope),
-            false => None,
-        };
-        let reach = reach.map_or_else(|| to.join(", "), words::reach);
-        let name = &item.question.app.subject.name;
-        let words = words::done(verdict, name, &reach, choice.duration);
-        self.last_answer = Some((words, now));
-        let answer = Answer {
-            verdict,
-            duration: choice.duration,
-            scope,
-        };
-        let question = key.question;
-        let call = match to.is_empty() {
-            true => Call::Answer { question, answer },
-            false => Call::AnswerTo {
-                question,
-                verdict,
-                duration: choice.duration,
-                to,
-            },
-        };
-        self.send(&key.session, call, Sent::Decision(Box::new(item)));
-    }
-
-    fn refuse_front(&mut self, now: Instant) {
-        if self.edit.take().is_some() {
-            return;
-        }
-        let Some(key) = self.front_key() else {
-            return;
-        };
-        self.refuse(&key, now);
-        self.front_may_have_changed(Some(key), true, now);
-    }
-
-    fn refuse(&mut self, key: &Key, now: Instant) {
-        if let Some(item) = self.queue.remove(key) {
-            self.retries.refused(asker(&item), now);
-            let app = words::clip_app(&item.question.app.subject.name);
-            self.last_answer = Some((format!("Refused once: {app}"), now));
-            let question = key.question;
-            self.send(
-                &key.session,
-                Call::Dismiss { question },
-                Sent::Decision(Box::new(item)),
-            );
-        }
-    }
-
-    /// The window's close button. True where the window may go at once: nothing waits, or the
-    /// person has been told what it does and closes it again.
-    pub fn close(&mut self, now: Instant) -> bool {
-        if self.queue.is_empty() {
-            return true;
-        }
-        if !self.closing {
-            self.closing = true;
-            self.arming.expected(now);
-            return false;
-        }
-        self.refuse_all(now)
-    }
-
-    /// Refuses all that waits; true where that was done.
-    pub fn refuse_all(&mut self, now: Instant) -> bool {
-        if !self.closing || !self.arming.clicks(now) {
-            return false;
-        }
-        let keys: Vec<Key> = self.queue.items().map(|item| item.key.clone()).collect();
-        for key in keys {
-            self.refuse(&key, now);
-        }
-        self.closing = false;
-        self.front_may_have_changed(None, true, now);
-        true
-    }
-
-    /// Goes on asking.
-    pub fn keep_open(&mut self) {
-        self.closing = false;
     }
 
     /// Holds everything in a session, or lets it go on.
@@ -671,6 +558,7 @@ impl Model {
             self.choice = None;
             self.edit = None;
             self.closing = false;
+            self.sums = None;
             return;
         };
         if before.as_ref() == Some(&item.key) && self.choice.is_some() {
@@ -678,6 +566,7 @@ impl Model {
         }
         self.choice = Some(Choice::preselected(&item.question, &self.memory));
         self.edit = None;
+        self.ask_for_sums();
         if self.is_shown {
             match own {
                 true => self.arming.expected(now),
@@ -685,17 +574,4 @@ impl Model {
             }
         }
     }
-}
-
-fn asker(item: &Item) -> retry::Asker {
-    let question = &item.question;
-    let host = match question.names.first() {
-        Some(name) => name.name.clone(),
-        None => question.address.to_string(),
-    };
-    (
-        item.key.session.clone(),
-        question.app.identity().to_owned(),
-        host,
-    )
 }

@@ -22,6 +22,8 @@ pub struct Session {
     pub pid: u32,
     /// Its command line.
     pub command: String,
+    /// The terminal it was started in, if there was one.
+    pub terminal: Option<String>,
     /// Whether it holds everything.
     pub halted: bool,
     /// Whether its command has ended, and only what it started goes on.
@@ -82,6 +84,7 @@ impl Sessions {
             self.all.push(Session {
                 command: words::command(&hello.command, COMMAND),
                 name: hello.session,
+                terminal: hello.terminal,
                 pid: hello.pid,
                 halted: hello.halted,
                 ended: false,
@@ -185,6 +188,7 @@ mod tests {
             session: session.to_owned(),
             pid: 7,
             command: vec!["npm".to_owned(), "install".to_owned()],
+            terminal: Some("pts/3".to_owned()),
             halted: false,
             may_save: true,
         }

@@ -3,6 +3,7 @@
 use super::samples::question;
 use super::*;
 use hallpass_policy::Protocol;
+use hallpass_session::control::protocol::{Answer, Duration, Scope};
 use hallpass_session::verdict::Source;
 use std::time::Duration as Span;
 
@@ -22,6 +23,7 @@ fn hello(session: &str) -> Hello {
         session: session.to_owned(),
         pid: 7,
         command: vec!["make".to_owned()],
+        terminal: Some("pts/3".to_owned()),
         halted: false,
         may_save: true,
     }
@@ -477,4 +479,32 @@ fn a_flood_is_bounded() {
         [Call::Pending],
         "the rest is asked for, once"
     );
+}
+
+#[test]
+fn sums_are_asked_for_once_and_only_by_who_looks() {
+    let mut bench = Bench::new();
+    bench.ask(question(1, "curl", "printer.lan"));
+    assert_eq!(bench.calls(), []);
+    bench.model.press(Press::Details, bench.now);
+    let sum = Call::Checksum { question: 1 };
+    assert_eq!(bench.calls(), [sum]);
+    bench.model.press(Press::Details, bench.now);
+    bench.model.press(Press::Details, bench.now);
+    assert_eq!(bench.calls(), []);
+    let key = bench.model.front().unwrap().key.clone();
+    assert_eq!(bench.model.sums(&key), None);
+    let other = Key {
+        question: 2,
+        ..key.clone()
+    };
+    bench.report(Report::Summed(other.clone(), Ok(Vec::new())));
+    assert_eq!(bench.model.sums(&key), None);
+    bench.report(Report::Summed(key.clone(), Err("gone".to_owned())));
+    assert_eq!(bench.model.sums(&key), Some(&Err("gone".to_owned())));
+    // The next question's are made as well while details are open.
+    bench.ask(question(2, "curl", "printer.lan"));
+    bench.model.press(Press::Deny, bench.now);
+    assert!(bench.calls().contains(&Call::Checksum { question: 2 }));
+    assert_eq!(bench.model.sums(&other), None);
 }

@@ -35,19 +35,22 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model, item: &Item, now: Instant) {
     }
     card(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 6.0;
-        for (label, value) in facts(item) {
+        for (label, value) in facts(item, model) {
             ui.horizontal(|ui| fact(ui, label, &value));
         }
     });
 }
 
 /// Label and value, in the order in which they are shown.
-pub(super) fn facts(item: &Item) -> Vec<(&'static str, String)> {
+pub(super) fn facts(item: &Item, model: &Model) -> Vec<(&'static str, String)> {
     let question = &item.question;
     let app = &question.app;
     let mut facts = vec![("Program", app.subject.exe.clone())];
+    let sums = sums(item, model);
+    facts.push(("SHA-256", sums[0].clone()));
     if let Some(script) = &app.subject.script {
         facts.push(("Script", script.clone()));
+        facts.push(("Script's SHA-256", sums[1].clone()));
     }
     facts.push(("Command line", app.argv.join(" ")));
     facts.push(("Working directory", app.cwd.clone()));
@@ -83,7 +86,27 @@ pub(super) fn facts(item: &Item) -> Vec<(&'static str, String)> {
         facts.push(("Name", format!("{} ({trust})", name.name)));
     }
     facts.push(("Session", item.key.session.clone()));
+    let session = model.sessions().get(&item.key.session);
+    if let Some(terminal) = session.and_then(|session| session.terminal.clone()) {
+        facts.push(("Terminal", terminal));
+    }
     facts
+}
+
+/// The sums of program and script, in words where there are none.
+fn sums(item: &Item, model: &Model) -> [String; 2] {
+    let sum = |index: usize| match model.sums(&item.key) {
+        None => "being computed".to_owned(),
+        Some(Err(error)) => format!("not known: {error}"),
+        Some(Ok(files)) => match files.get(index) {
+            Some(file) => match (&file.sha256, &file.error) {
+                (Some(sum), _) => sum.clone(),
+                (None, error) => format!("not known: {}", error.as_deref().unwrap_or("no reason")),
+            },
+            None => "not known".to_owned(),
+        },
+    };
+    [sum(0), sum(1)]
 }
 
 fn fact(ui: &mut Ui, label: &str, value: &str) {

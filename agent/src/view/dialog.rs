@@ -4,6 +4,7 @@ use super::theme::{MARGIN, Palette, bold, regular};
 use super::widgets::{Segment, card, cell, cut, edge, format, lead, pill, segments, sign, small};
 use super::{actions, details};
 use crate::model::choice::{Choice, TIMES};
+use crate::model::sessions::Session;
 use crate::model::{Item, Model, Press};
 use crate::show;
 use crate::words::{self, Sentence};
@@ -32,9 +33,8 @@ pub(super) fn dialog(ui: &mut Ui, model: &mut Model, now: Instant) {
                 ui.set_width(ui.available_width());
                 ui.spacing_mut().item_spacing.y = 10.0;
                 notice(ui, model);
-                let run = model.sessions().get(&item.key.session);
-                let run = run.map(|session| show::clip(&session.command, 120));
-                question(ui, &item, run);
+                let session = model.sessions().get(&item.key.session);
+                question(ui, &item, session);
                 retry(ui, model, &item, now);
                 reach(ui, model, &item, choice, now);
                 details::show(ui, model, &item, now);
@@ -130,7 +130,7 @@ pub(super) fn notice(ui: &mut Ui, model: &mut Model) {
     }
 }
 
-fn question(ui: &mut Ui, item: &Item, run: Option<String>) {
+fn question(ui: &mut Ui, item: &Item, session: Option<&Session>) {
     let palette = Palette::of(ui);
     let question = &item.question;
     let sentence = Sentence::of(question);
@@ -168,9 +168,14 @@ fn question(ui: &mut Ui, item: &Item, run: Option<String>) {
         fact(ui, "Asked because", &show::clip(&question.why, 300));
         let argv = words::command(&question.app.argv, 300);
         fact(ui, "Command", &argv);
+        let run = session.map(|session| show::clip(&session.command, 120));
         let run = run.filter(|run| *run != argv);
         let run = run.unwrap_or_else(|| "this command".to_owned());
-        fact(ui, "Session", &format!("{} · {run}", item.key.session));
+        let mut text = format!("{} · {run}", item.key.session);
+        if let Some(terminal) = session.and_then(|session| session.terminal.as_deref()) {
+            text.push_str(&format!(" · in {}", show::clip(terminal, 20)));
+        }
+        fact(ui, "Session", &text);
     });
 }
 

@@ -37,6 +37,7 @@ fn stage(questions: Vec<Question>) -> Harness<'static, Stage> {
         session: "4242-0000000a".to_owned(),
         pid: 4242,
         command: vec!["make".to_owned(), "-j8".to_owned()],
+        terminal: Some("pts/3".to_owned()),
         halted: false,
         may_save: true,
     };
@@ -156,9 +157,13 @@ fn keys_do_what_the_legend_says() {
     harness.get_by_label("Hide details");
     harness.key_press(Key::A);
     harness.run();
+    // Whoever looks at the details has the program's sum made.
     assert_eq!(
         calls(&mut harness),
-        [answered(Verdict::Allow, For::Once, Scope::Port)]
+        [
+            Call::Checksum { question: 1 },
+            answered(Verdict::Allow, For::Once, Scope::Port)
+        ]
     );
 
     let mut harness = curl();

@@ -118,6 +118,7 @@ impl Client {
             session: String::new(),
             pid: 0,
             command: Vec::new(),
+            terminal: None,
             halted: false,
             may_save: false,
         };
@@ -364,6 +365,7 @@ fn reply_to(message: &Message) -> Option<u64> {
         Message::Done { re, .. }
         | Message::Pending { re, .. }
         | Message::Flows { re, .. }
+        | Message::Checksum { re, .. }
         | Message::Error { re, .. } => Some(*re),
         Message::Question(_)
         | Message::Settled { .. }

@@ -4,8 +4,11 @@ use super::controlled::Controlled;
 use super::lines::{Line, Lines};
 use super::outbox::Outbox;
 use super::peer;
-use super::protocol::{Call, Flows, Hello, MAX_LINE, MAX_MESSAGE, Message, Request, VERSION};
+use super::protocol::{
+    Call, Flows, Hello, MAX_LINE, MAX_MESSAGE, Message, QuestionId, Request, VERSION,
+};
 use super::request::{Malformed, parse};
+use crate::checksum;
 use crate::engine::ClientId;
 use crate::escape::escape;
 use interprocess::local_socket::traits::Stream as _;
@@ -174,6 +177,7 @@ impl Connection {
             session: about.session,
             pid: about.pid,
             command: about.command,
+            terminal: about.terminal,
             halted: about.halted,
             may_save: about.may_save,
         }))
@@ -206,6 +210,7 @@ impl Connection {
                 questions: session.pending(),
                 more: 0,
             }),
+            Call::Checksum { question } => checksum(session, re, question),
             Call::Answer { question, answer } => {
                 session.answer(member.id, question, answer).map(done)
             }
@@ -265,6 +270,18 @@ impl Connection {
         let _ = self.say(Message::Error { re, error });
         ControlFlow::Break(())
     }
+}
+
+/// In this client's own thread: whoever else talks to the session does not wait for it.
+fn checksum<C: Controlled>(session: &C, re: u64, question: QuestionId) -> Result<Message, String> {
+    let mut waiting = session.pending().into_iter();
+    let asked = waiting.find(|asked| asked.id == question);
+    let asked = asked.ok_or_else(|| {
+        format!("question {question} is gone: it was answered, or its callers are")
+    })?;
+    let subject = &asked.app.subject;
+    let files = checksum::of(asked.pid, &subject.exe, subject.script.as_deref());
+    Ok(Message::Checksum { re, files })
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {

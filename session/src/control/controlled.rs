@@ -19,6 +19,8 @@ pub struct About {
     pub pid: u32,
     /// The command it runs, one escaped string per argument.
     pub command: Vec<String>,
+    /// The terminal it was started in, if there was one.
+    pub terminal: Option<String>,
     /// True between halt and release.
     pub halted: bool,
     /// Whether answers may be saved for good.

@@ -117,7 +117,10 @@ fn weight(message: &Message) -> usize {
         Message::Flows { flows, .. } => flows.iter().map(LiveFlow::weight).sum(),
         Message::Hello(hello) => lengths(&hello.command),
         Message::Answering { clients } => lengths(clients),
-        Message::Done { .. } | Message::Error { .. } | Message::Settled { .. } => 0,
+        Message::Done { .. }
+        | Message::Error { .. }
+        | Message::Checksum { .. }
+        | Message::Settled { .. } => 0,
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub use super::answer::{Answer, Duration, Scope};
 pub use super::live::{Direction, FlowId, Flows, LiveFlow, State};
+use crate::checksum::Sum;
 use crate::event::Event;
 use crate::flow::{App, Name};
 use crate::hold::Hold;
@@ -80,6 +81,12 @@ pub enum Call {
         /// The rule's destinations, at most [`MAX_DESTINATIONS`]. They must cover the question.
         to: Vec<String>,
     },
+    /// The SHA-256 of the program that asks, and of its script. It may take a second: a client that
+    /// has other things to say meanwhile asks on a connection of its own.
+    Checksum {
+        /// Whose question.
+        question: QuestionId,
+    },
     /// Refuse the asks that wait in a question now; writes no rule.
     Dismiss {
         /// Which one.
@@ -148,6 +155,13 @@ pub enum Message {
         /// What could not be seen, in words.
         missing: Vec<String>,
     },
+    /// Reply to `checksum`: the executable's first, then the script's, if there is one.
+    Checksum {
+        /// The request's id.
+        re: u64,
+        /// A file each.
+        files: Vec<Sum>,
+    },
     /// The request was refused.
     Error {
         /// The request's id; 0 where the line could not be read that far.
@@ -189,6 +203,9 @@ pub struct Hello {
     pub pid: u32,
     /// The command it runs, escaped.
     pub command: Vec<String>,
+    /// The terminal it was started in, `pts/3`; none where there was none.
+    #[serde(default)]
+    pub terminal: Option<String>,
     /// True between halt and release.
     pub halted: bool,
     /// Whether answers may be saved for good.

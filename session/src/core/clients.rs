@@ -16,6 +16,7 @@ impl Controlled for Core {
             session: self.shared.session.clone(),
             pid: std::process::id(),
             command: self.shared.command.clone(),
+            terminal: self.shared.terminal.clone(),
             halted: self.lock().engine.is_halted(),
             may_save: self.shared.saved.is_some(),
         }

@@ -217,6 +217,18 @@ impl Identifier {
     }
 }
 
+/// The executable of a process as questions show it: escaped, and it says so where the path leads
+/// to another file. None where the process has gone or may not be looked at.
+#[must_use]
+pub fn exe(pid: u32) -> Option<String> {
+    procfs::exe(pid)
+}
+
+/// The device number of a process's controlling terminal, 0 where it has none.
+pub(crate) fn terminal(pid: u32) -> Option<u32> {
+    procfs::stat(pid).map(|stat| stat.terminal)
+}
+
 /// True while the process runs; a zombie does not.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {

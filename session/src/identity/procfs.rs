@@ -20,6 +20,8 @@ const MAX_STAT: u64 = 4096;
 pub(super) struct Stat {
     pub(super) state: u8,
     pub(super) parent: u32,
+    /// `tty_nr`.
+    pub(super) terminal: u32,
     /// Clock ticks since boot: with the pid it names a process for good.
     pub(super) started: u64,
 }
@@ -38,11 +40,14 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
-    // starttime is field 22 of the line, the 18th after ppid (field 4).
-    let started = fields.nth(17)?.parse().ok()?;
+    // tty_nr is field 7, a signed number that is none.
+    let terminal: i32 = fields.nth(2)?.parse().ok()?;
+    // starttime is field 22, the 15th after that.
+    let started = fields.nth(14)?.parse().ok()?;
     Some(Stat {
         state,
         parent,
+        terminal: terminal.cast_unsigned(),
         started,
     })
 }
@@ -114,13 +119,14 @@ mod tests {
 
     #[test]
     fn a_comm_may_hold_anything() {
-        let text = b"7 (a) S 1 (b)) R 3 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
+        let text = b"7 (a) S 1 (b)) R 3 7 7 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
         let parsed = parse_stat(text).unwrap();
         assert_eq!(
             parsed,
             Stat {
                 state: b'R',
                 parent: 3,
+                terminal: 34816,
                 started: 4242
             }
         );

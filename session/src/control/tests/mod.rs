@@ -72,6 +72,7 @@ impl Controlled for Fake {
             session: "7-0000000a".to_owned(),
             pid: 7,
             command: vec!["curl".to_owned()],
+            terminal: Some("pts/3".to_owned()),
             halted: false,
             may_save: true,
         }
