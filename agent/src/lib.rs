@@ -35,6 +35,7 @@ const OURS: u8 = 125;
 /// The program `hallpass-agent`, whole.
 #[must_use]
 pub fn main() -> ExitCode {
+    end_on_panic();
     let args = match Args::parse(std::env::args_os().skip(1)) {
         Ok(Some(args)) => args,
         Ok(None) => {
@@ -47,6 +48,27 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+/// A thread that has panicked is missed by all others: the process ends, with one line, and
+/// whoever still asks opens another.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic.payload_as_str().unwrap_or("no reason given");
+        let place = panic.location().map(ToString::to_string);
+        say_err(&fault(what, place.as_deref()));
+        #[expect(
+            clippy::exit,
+            reason = "any thread may be the one; main cannot be told"
+        )]
+        std::process::exit(OURS.into());
+    }));
+}
+
+fn fault(what: &str, place: Option<&str>) -> String {
+    let what = show::clip(what, 300);
+    let place = place.unwrap_or("an unknown place");
+    format!("hallpass-agent: ends by a fault of its own: {what} ({place})\n")
 }
 
 fn fail(error: &str) -> ExitCode {
@@ -108,5 +130,15 @@ fn run(args: &Args) -> Result<(), String> {
             },
         };
         window::run(&desk, Some(why), args.theme).map_err(no_window)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_fault_is_one_line() {
+        let text = super::fault("left == right\n  left: 1", Some("agent/src/x.rs:1:2"));
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.contains("x.rs:1:2") && text.contains("left == right"));
     }
 }

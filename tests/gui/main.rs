@@ -116,6 +116,46 @@ fn a_window_that_is_killed_is_replaced_and_nothing_gets_through() {
 }
 
 #[test]
+fn when_the_display_is_lost_calls_are_refused_and_it_is_said() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let curl = screen.run_without_terminal(&["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    screen.lose_display();
+    let (status, page, said) = curl.end();
+    assert_eq!((status, page.as_str()), (REFUSED, ""), "{said}");
+    assert!(said.contains("window has gone"), "{said}");
+    assert!(said.contains("no hallpass window"), "{said}");
+}
+
+#[test]
+fn a_window_that_waits_hidden_comes_back_without_the_keyboard_and_is_pointed_out() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    screen.agent(&["--background"]);
+    let url = server();
+    let urgent = |screen: &Screen| screen.property("WM_HINTS").contains("urgency");
+    let mut window = None;
+    for _ in 0..2 {
+        let curl = screen.run(&[], &["curl", "-sS", &url]);
+        screen.wait_for_title("curl asks");
+        assert!(!screen.is_focused(), "it has taken the keyboard");
+        eventually("the urgency hint", || urgent(&screen).then_some(()));
+        let this = screen.window();
+        assert!(window.is_none() || window == this, "another window");
+        window = this;
+        screen.focus();
+        eventually("no urgency hint", || (!urgent(&screen)).then_some(()));
+        screen.key("a");
+        assert_eq!(curl.end().1, "hello");
+        screen.wait_until_gone();
+    }
+}
+
+#[test]
 fn an_answer_from_a_shell_takes_the_question_off_the_window() {
     let Some(screen) = Screen::new(SIZE, "1") else {
         return;

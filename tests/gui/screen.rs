@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// How long anything may take; the machine may have two busy cores and no graphics card.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const TOOLS: [&str; 5] = ["Xvfb", "openbox", "xdotool", "import", "curl"];
+const TOOLS: [&str; 6] = ["Xvfb", "openbox", "xdotool", "import", "xprop", "curl"];
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 pub(crate) struct Screen {
@@ -121,6 +121,27 @@ impl Screen {
         command.arg("--").args(argv);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Run(Some(command.spawn().unwrap()))
+    }
+
+    /// The same without a terminal to ask on, whatever the tests are started from.
+    pub(crate) fn run_without_terminal(&self, argv: &[&str]) -> Run {
+        let mut command = self.command("setsid");
+        command.args(["--wait", env!("CARGO_BIN_EXE_hallpass")]);
+        command.args(["run", "--ask", "@loopback", "--"]).args(argv);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Run(Some(command.spawn().unwrap()))
+    }
+
+    /// The X server goes, as when somebody logs out.
+    pub(crate) fn lose_display(&mut self) {
+        self.kill(0);
+    }
+
+    /// A property of the window, as xprop prints it.
+    pub(crate) fn property(&self, name: &str) -> String {
+        let window = self.window().expect("a window");
+        let output = self.tool("xprop", &["-id", &window, name]).stdout;
+        String::from_utf8_lossy(&output).into_owned()
     }
 
     pub(crate) fn tool(&self, program: &str, args: &[&str]) -> Output {

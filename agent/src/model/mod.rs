@@ -43,6 +43,9 @@ const MAX_QUESTIONS: usize = 4096;
 /// For how long the last answer is shown.
 const ANSWER_SHOWN: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Sums of files, or why there are none.
+pub type Sums = Result<Vec<Sum>, String>;
+
 /// Something that a session did.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Report {
@@ -53,7 +56,7 @@ pub enum Report {
     /// It sent something.
     Said(String, Message),
     /// The sums of the files that a question's program is made of, or why there are none.
-    Summed(Key, Result<Vec<Sum>, String>),
+    Summed(Key, Sums),
     /// It answered a command: how many calls that settled, or why not.
     Replied(u64, Result<usize, String>),
 }
@@ -114,7 +117,7 @@ pub struct Model {
     is_shown: bool,
     details: bool,
     /// The sums of the files of a question's program: none yet where they have been asked for.
-    sums: Option<(Key, Option<Result<Vec<Sum>, String>>)>,
+    sums: Option<(Key, Option<Sums>)>,
     /// The window was closed while questions wait: the person is told what that does.
     closing: bool,
     /// The person put the window away until later.
@@ -498,7 +501,7 @@ impl Model {
 
     /// The sums of the files of a question's program, where they are known by now.
     #[must_use]
-    pub fn sums(&self, key: &Key) -> Option<&Result<Vec<Sum>, String>> {
+    pub fn sums(&self, key: &Key) -> Option<&Sums> {
         let (known, sums) = self.sums.as_ref()?;
         sums.as_ref().filter(|_| known == key)
     }

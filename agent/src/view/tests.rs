@@ -356,7 +356,8 @@ fn a_countdown_stands_in_the_button_that_will_fire_and_a_touch_stops_it() {
     harness.run();
     harness.get_by_label("Deny curl → printer.lan, this run (refuses in 23 s)");
     click(&mut harness, "Details");
-    assert_eq!(calls(&mut harness), [Call::Touch { question: 1 }]);
+    let sum = Call::Checksum { question: 1 };
+    assert_eq!(calls(&mut harness), [Call::Touch { question: 1 }, sum]);
 }
 
 #[test]
