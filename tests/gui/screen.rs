@@ -190,8 +190,8 @@ impl Screen {
         let window = self.window().expect("a window");
         self.xdotool(&["windowactivate", "--sync", &window]);
         eventually("the focus", || self.is_focused().then_some(()));
-        // 700 ms, and a slow machine's next frame.
-        std::thread::sleep(Duration::from_millis(1500));
+        // 700 ms after a frame, which takes a debug build on two busy cores a second or two.
+        std::thread::sleep(Duration::from_secs(4));
     }
 
     /// A key to whatever has the keyboard.

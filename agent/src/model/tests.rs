@@ -486,6 +486,7 @@ fn sums_are_asked_for_once_and_only_by_who_looks() {
     let mut bench = Bench::new();
     bench.ask(question(1, "curl", "printer.lan"));
     assert_eq!(bench.calls(), []);
+    bench.wait(SURPRISE);
     bench.model.press(Press::Details, bench.now);
     let sum = Call::Checksum { question: 1 };
     assert_eq!(bench.calls(), [sum]);
