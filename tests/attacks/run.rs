@@ -219,6 +219,8 @@ impl Stage<'_> {
             older.to_string(),
             self.other.clone(),
             self.hallpass.clone(),
+            // So that no new version is taken for a way that has been closed.
+            hallpass_wire::VERSION.to_string(),
         ];
         program.iter().cloned().chain(arguments).collect()
     }
@@ -286,7 +288,7 @@ impl Stage<'_> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut terminal = Terminal::spawn(self.dir.bare(&words));
         terminal.question();
-        thread::sleep(Duration::from_millis(2500));
+        thread::sleep(Duration::from_millis(4500));
         if self.attack.way == "title" {
             // What a terminal that tells its title does when the program asks for it.
             terminal.send("\u{1b}]ly\u{1b}\\");

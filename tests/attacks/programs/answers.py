@@ -1,4 +1,4 @@
-"""Answering one's own question, or another's. Same arguments as the C programs, then hallpass."""
+"""Answering one's own question, or another's. Same arguments as the C programs."""
 import glob, json, os, socket, subprocess, sys, time
 
 way, hallpass = sys.argv[1], sys.argv[8]

@@ -1,5 +1,5 @@
 // What the programs share. Each is called
-//   PROGRAM WAY BAD-PORT GOOD-PORT TOKEN TRIES OLDER-PID OTHER-PROGRAM
+//   PROGRAM WAY BAD-PORT GOOD-PORT TOKEN TRIES OLDER-PID OTHER-PROGRAM HALLPASS WIRE-VERSION
 // and tries to get TOKEN to 127.0.0.1:BAD-PORT, which nobody has allowed; GOOD-PORT is allowed.
 // It says `failed: ERRNO` where it meets an error; whether the token came is the listener's word.
 #define _GNU_SOURCE

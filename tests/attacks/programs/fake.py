@@ -1,14 +1,14 @@
 """A session of the program's own making, which allows everything (docs/wire.md)."""
 import os, socket, struct, sys, threading
 
-way, bad, good = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+way, good, version = sys.argv[1], int(sys.argv[3]), int(sys.argv[9])
 real = os.environ.get("HALLPASS", "").split(";")[0]
-reply = b"hpRP" + struct.pack("<HBBB3xIQ", 1, 3, 1, 1, 0, 0)
+reply = b"hpRP" + struct.pack("<HBBB3xIQ", version, 3, 1, 1, 0, 0)
 
 
 def request(port):
     body = struct.pack("<BBBBH2x", 1, 1, 0, 0, port) + b"\4" + bytes(7) + bytes([127, 0, 0, 1])
-    return b"hpRQ" + struct.pack("<HBB", 1, 1, 0) + body.ljust(1032, b"\0") + bytes(8)
+    return b"hpRQ" + struct.pack("<HBB", version, 1, 0) + body.ljust(1032, b"\0") + bytes(8)
 
 
 def dial(port):

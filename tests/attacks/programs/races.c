@@ -114,7 +114,7 @@ int main(int argc, char **argv) {
         send_often(shared->number);
     } else if (is("look-up")) {
         // "I am in getaddrinfo" (docs/wire.md): what it connects to find its own address is not asked about.
-        const char note[] = {'h', 'p', 'N', 'T', 1, 0, 1, 0, 0, 0};
+        const char note[] = {'h', 'p', 'N', 'T', atoi(argv[9]), 0, 1, 0, 0, 0};
         in_thread(send_on);
         begun();
         for (int i = 0; goes_on(i); i++) {

@@ -13,9 +13,9 @@ if os.environ.get("HALLPASS") and os.fork() == 0:
     else:
         request = 0x5412 if way == "tiocsti" else 0x541C
         try:
-            for _ in range(3):
+            for _ in range(4):
                 fcntl.ioctl(terminal, request, b"y" if way == "tiocsti" else b"\x03")
-                time.sleep(0.3)
+                time.sleep(0.7)
         except OSError as error:
             with open("typing.failed", "w") as file:
                 file.write(errno.errorcode[error.errno])
