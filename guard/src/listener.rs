@@ -42,6 +42,9 @@ pub enum InstallError {
     AlreadyGuarded,
     /// The kernel has no seccomp notifications, or does not let us use them.
     Refused(Errno),
+    /// No call could be made on a target's behalf: pidfd_getfd(2) is refused, as by the seccomp
+    /// profiles of containers without CAP_SYS_PTRACE.
+    CannotDuplicate(Errno),
     /// The thread that was to start the program could not be made.
     Thread(io::Error),
     /// The program could not be started.
@@ -58,6 +61,12 @@ impl fmt::Display for InstallError {
             Self::Refused(errno) => {
                 write!(f, "the kernel refuses a seccomp listener: {}", errno.desc())
             }
+            Self::CannotDuplicate(errno) => write!(
+                f,
+                "pidfd_getfd(2), by which the guard reaches a program's sockets, is refused ({}), \
+                 as in containers without CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE)",
+                errno.desc()
+            ),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Start(error) => write!(f, "{error}"),
         }
@@ -78,6 +87,7 @@ impl std::error::Error for InstallError {}
 pub fn install<T: Send>(
     start: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<(Listener, Granted, T), InstallError> {
+    process::try_to_duplicate().map_err(InstallError::CannotDuplicate)?;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("hallpass-start".to_owned())

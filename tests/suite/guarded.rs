@@ -305,7 +305,8 @@ int main(int argc, char **argv) {
     struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_filter closed[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, !strcmp(argv[1], "docker") ? SYS_pidfd_getfd : SYS_seccomp,
+                 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog listener = {1, nothing}, refusal = {4, closed};
@@ -333,6 +334,8 @@ fn where_the_kernel_refuses_a_guard_the_run_does_not_begin() {
     for (way, why) in [
         ("taken", "a second seccomp listener"),
         ("refused", "Operation not permitted"),
+        // What Docker's default profile does.
+        ("docker", "--cap-add SYS_PTRACE"),
     ] {
         let run = |guard| {
             let run = ["run", guard, "--default", "allow", "--", "curl", "-s", &url];

@@ -2,7 +2,7 @@
 
 use super::{check, owned};
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// A handle on one thread; its own descriptor table is reached through it (Linux 6.9).
 pub(crate) fn open_thread(tid: u32) -> Result<OwnedFd, Errno> {
@@ -23,6 +23,13 @@ fn open(pid: u32, flags: u32) -> Result<OwnedFd, Errno> {
 pub(crate) fn get_descriptor(process: BorrowedFd<'_>, fd: i32) -> Result<OwnedFd, Errno> {
     // SAFETY: three integers, no memory.
     owned(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0) })
+}
+
+/// Whether this process may duplicate descriptors at all. Of our own one always may, by the rules of
+/// ptrace(2): what refuses here is the kernel's age or a filter, and would refuse everywhere.
+pub(crate) fn try_to_duplicate() -> Result<(), Errno> {
+    let me = open_process(std::process::id())?;
+    get_descriptor(me.as_fd(), me.as_raw_fd()).map(drop)
 }
 
 /// Sends `signal` to one thread.

@@ -31,7 +31,9 @@ use std::time::Instant;
 /// Why there is no guard, and what a person can do.
 pub(super) fn cannot_install(error: &InstallError) -> String {
     match error {
-        InstallError::AlreadyGuarded | InstallError::Refused(_) => format!(
+        InstallError::AlreadyGuarded
+        | InstallError::Refused(_)
+        | InstallError::CannotDuplicate(_) => format!(
             "there can be no guard here: {error}; with --guard=off the preloaded library decides \
              alone, which static programs and raw system calls get around"
         ),
