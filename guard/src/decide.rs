@@ -16,11 +16,13 @@ pub trait Decide: Send + Sync + 'static {
     fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw>;
 
     /// The hook of a target reports something: the bytes it passed to `connect(-1, …)`, at most
-    /// [`REPORT_MAX`]. The call fails with what this returns; to a program that is not hooked,
-    /// `connect(-1, …)` is EBADF.
-    fn report(&self, caller: Caller, report: &[u8]) -> Errno {
+    /// [`REPORT_MAX`]. Allowed, the call fails with EBADF, as `connect(-1, …)` does in a program
+    /// that is not hooked; otherwise with ECONNREFUSED. Until the reply it is held like a call
+    /// ([`Self::decide`]).
+    fn report(&self, caller: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         let _ = (caller, report);
-        Errno::EBADF
+        reply.settle(Verdict::Allow);
+        None
     }
 
     /// Something was refused that nobody was asked about.
@@ -32,7 +34,7 @@ pub trait Decide: Send + Sync + 'static {
 /// Longest report of the hook, in bytes.
 pub const REPORT_MAX: usize = 4096;
 
-/// Called when a held call no longer waits.
+/// Called when a held call, or report, no longer waits.
 pub type Withdraw = Box<dyn FnOnce(Withdrawn) + Send>;
 
 /// Why a held call no longer waits.
@@ -114,7 +116,7 @@ pub enum Protocol {
     Raw,
 }
 
-/// What becomes of a call.
+/// What becomes of a call, or of a report ([`Decide::report`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// It is made.

@@ -1,11 +1,13 @@
 //! One call from its arrival to its answer.
 
+use crate::answer::Answer;
 use crate::call::Work;
 use crate::decide::{CallKind, Destination, Slot, Withdraw, Withdrawn};
 use crate::listener::Notification;
 use crate::socket::Socket;
 use crate::sys::socket as sys;
 use crate::target::Target;
+use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Task {
     pub(crate) notification: Notification,
     pub(crate) target: Arc<Target>,
-    pub(crate) socket: Socket,
-    pub(crate) kind: CallKind,
-    pub(crate) work: Work,
+    pub(crate) job: Job,
     /// Asks again after a signal handler.
     pub(crate) resumed: bool,
     pub(crate) begun: Instant,
@@ -31,9 +31,33 @@ pub(crate) struct Task {
     pub(crate) polled: bool,
 }
 
+/// What is done for a call.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are calls to make, and each saves an allocation"
+)]
+pub(crate) enum Job {
+    /// It is made in its caller's place, on its own socket.
+    Make {
+        kind: CallKind,
+        socket: Socket,
+        work: Work,
+    },
+    /// A hook has said this, on no socket: there is nothing to make.
+    Report(Arc<[u8]>),
+}
+
+/// What a verdict is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Matter {
+    Destination(Destination),
+    Report(Arc<[u8]>),
+}
+
 /// A verdict is awaited.
 pub(crate) struct Held {
-    pub(crate) destination: Destination,
+    pub(crate) matter: Matter,
     pub(crate) slot: Arc<Slot>,
     pub(crate) withdraw: Option<Withdraw>,
 }
@@ -61,15 +85,37 @@ impl Held {
     }
 }
 
+impl Job {
+    /// The answer where SO_SNDTIMEO has run out.
+    pub(crate) fn timed_out(&self) -> Answer {
+        match self {
+            Self::Make { work, .. } => work.timed_out(),
+            Self::Report(_) => Answer::Error(Errno::EINTR),
+        }
+    }
+
+    /// The answer where a signal comes first. `exact`: the kernel is sure to look at it. A hook
+    /// that is told EINTR reports again.
+    pub(crate) fn interrupted(&self, has_timeout: bool, exact: bool) -> Answer {
+        match self {
+            Self::Make { work, .. } => work.interrupted(has_timeout, exact),
+            Self::Report(_) if exact => Answer::Restart,
+            Self::Report(_) => Answer::Error(Errno::EINTR),
+        }
+    }
+}
+
 impl Task {
     /// Reads SO_SNDTIMEO, once.
     pub(crate) fn read_timeout(&mut self) {
         if self.timeout.is_some() {
             return;
         }
-        let timeout = sys::send_timeout(self.socket.as_fd())
-            .ok()
-            .and_then(duration);
+        let timeout = match &self.job {
+            Job::Make { socket, .. } => sys::send_timeout(socket.as_fd()).ok(),
+            Job::Report(_) => None,
+        };
+        let timeout = timeout.and_then(duration);
         self.timeout = Some(timeout.map_or(Timeout::Never, |it| Timeout::At(self.begun + it)));
     }
 

@@ -1,6 +1,6 @@
 //! Calls that wait: for a verdict, for their socket, for a moment.
 
-use crate::task::Task;
+use crate::task::{Job, Task};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -45,10 +45,10 @@ impl Waiting {
     pub(crate) fn put(&self, mut task: Task, poll: bool) -> Result<(), Box<(Task, Errno)>> {
         let id = task.notification.id;
         let mut tasks = self.tasks();
-        if poll {
+        if poll && let Job::Make { socket, .. } = &task.job {
             let events = EpollFlags::EPOLLOUT | EpollFlags::EPOLLONESHOT;
             // Under the lock: whoever is told finds it in the table.
-            if let Err(errno) = self.epoll.add(&task.socket, EpollEvent::new(events, id)) {
+            if let Err(errno) = self.epoll.add(socket, EpollEvent::new(events, id)) {
                 return Err(Box::new((task, errno)));
             }
             task.polled = true;
@@ -67,9 +67,11 @@ impl Waiting {
             return None;
         }
         let mut task = tasks.remove(&id)?;
-        if std::mem::take(&mut task.polled) {
+        if std::mem::take(&mut task.polled)
+            && let Job::Make { socket, .. } = &task.job
+        {
             // Closing ours would leave it there: the target's own descriptor stays open.
-            let _ = self.epoll.delete(&task.socket);
+            let _ = self.epoll.delete(socket);
         }
         Some(task)
     }

@@ -7,25 +7,25 @@
 
 mod clients;
 mod live;
+mod looking_up;
 mod recent;
 mod state;
 mod tally;
 
 use crate::control::protocol::Message;
-use crate::engine::{AskId, Effect, Engine, LookUp, Settings, Step, Totals};
+use crate::engine::{AskId, Effect, Engine, Settings, Step, Totals};
 use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::page::SharedPage;
 use crate::terminal;
 use crate::verdict::{Fallback, Source, Verdict};
-use crate::verify::Wanted;
 use hallpass_policy::{Environment, Policy, Rule};
 use hallpass_wire::Keep;
+pub use looking_up::LookedUp;
 use recent::Recent;
 use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tally::Tally;
@@ -62,17 +62,6 @@ pub enum Asked {
     },
     /// It waits; its verdict comes by the callback.
     Held(AskId),
-}
-
-/// What a look-up met.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LookedUp {
-    /// The program gets its result.
-    GoesOn,
-    /// It waits; its verdict comes by the callback.
-    Held(AskId),
-    /// It fails as a look-up fails that can never succeed.
-    Refused(Source),
 }
 
 /// What a session starts with.
@@ -195,39 +184,6 @@ impl Core {
         asked
     }
 
-    /// A name was looked up, with this result: the calls it may lead to ([`Engine::look_up`]).
-    /// `reply` is as for [`Self::ask`]. A look-up that is allowed is only let go on: the calls
-    /// that follow are decided each.
-    pub fn look_up(
-        &self,
-        flows: Vec<Flow>,
-        reply: impl FnOnce(Verdict, &Source) + Send + 'static,
-    ) -> LookedUp {
-        let mut state = self.lock();
-        state.last_ask += 1;
-        let ask = state.last_ask;
-        let now = Instant::now();
-        let step = state
-            .engine
-            .look_up(ask, flows, now, jiff::Timestamp::now());
-        let looked_up = match step {
-            LookUp::GoesOn => LookedUp::GoesOn,
-            LookUp::Refused(source) => LookedUp::Refused(source),
-            LookUp::Held => {
-                state.replies.insert(ask, Box::new(reply));
-                LookedUp::Held(ask)
-            }
-        };
-        self.carry_out(&mut state, now);
-        looked_up
-    }
-
-    /// Whether look-ups may be held at all ([`Self::look_up`]): they need not be put else.
-    #[must_use]
-    pub fn holds_look_ups(&self) -> bool {
-        self.shared.hold == Hold::Name
-    }
-
     /// Counts and records a call that was refused before it could be put to the policy.
     pub fn record_refusal(&self, kind: Kind) {
         let mut state = self.lock();
@@ -264,31 +220,6 @@ impl Core {
         let mut state = self.lock();
         self.take_counts(&mut state);
         state.engine.totals()
-    }
-
-    /// From now on only names that the session has looked up itself satisfy rules that allow.
-    pub fn trust_only_verified_names(&self) {
-        self.lock().engine.trust_only_verified_names();
-    }
-
-    /// The names that would change what happens to this flow, if they had its address.
-    #[must_use]
-    pub fn names_wanted(&self, flow: &Flow) -> Vec<Wanted> {
-        let wall = jiff::Timestamp::now();
-        self.lock().engine.names_wanted(flow, wall)
-    }
-
-    /// See [`Engine::is_rebound`].
-    #[must_use]
-    pub fn is_rebound(&self, name: &str, address: IpAddr) -> bool {
-        self.lock().engine.is_rebound(name, address)
-    }
-
-    /// A process has looked a name up that it had not before.
-    pub fn name_learned(&self) {
-        let mut state = self.lock();
-        state.engine.name_learned();
-        self.carry_out(&mut state, Instant::now());
     }
 
     /// Records something that the engine does not know of.

@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::decide::{Destination, Protocol, Refusal, Verdict};
 use crate::socket::{Family, Kind};
 use crate::sys::socket as sys;
+use crate::task::Matter;
 use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl Connect {
                         return Step::Gone;
                     }
                     self.stage = Stage::Asked(purpose);
-                    return Step::Ask(destination);
+                    return Step::Ask(Matter::Destination(destination));
                 }
                 Ok((purpose, None)) => self.stage = Stage::Going(purpose),
                 Err(errno) => return Step::Done(Answer::Error(errno)),

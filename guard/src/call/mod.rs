@@ -7,9 +7,10 @@ mod send;
 mod unix;
 
 use crate::answer::Answer;
-use crate::decide::{Caller, Destination, Refusal, Verdict};
+use crate::decide::{Caller, Refusal, Verdict};
 use crate::socket::Socket;
 use crate::target::{Memory, Target};
+use crate::task::Matter;
 use nix::errno::Errno;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub(crate) enum Step {
     /// Its thread is gone; there is nobody to answer.
     Gone,
     /// It wants a verdict before anything is done.
-    Ask(Destination),
+    Ask(Matter),
     /// It goes on when the socket is ready, or after so long.
     Wait(Option<Duration>),
 }

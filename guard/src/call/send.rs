@@ -8,6 +8,7 @@ use crate::decide::{CallKind, Destination, Verdict};
 use crate::listener::Notification;
 use crate::sys::process::signal_thread;
 use crate::target::Memory;
+use crate::task::Matter;
 use nix::errno::Errno;
 
 /// `struct mmsghdr`: a header, and where in it the length of what was sent goes.
@@ -79,7 +80,9 @@ impl Send {
     ) -> Step {
         while self.index < self.count {
             match self.message(context, verdict.take(), buffer) {
-                Ok(Advance::Ask(destination)) => return Step::Ask(destination),
+                Ok(Advance::Ask(destination)) => {
+                    return Step::Ask(Matter::Destination(destination));
+                }
                 Ok(Advance::Outcome(Outcome::Gone)) => return Step::Gone,
                 Ok(Advance::Outcome(Outcome::Wait(again))) => return Step::Wait(again),
                 Ok(Advance::Outcome(Outcome::Sent(length))) => {

@@ -11,8 +11,8 @@ use crate::listener::Notification;
 use crate::proceed::MayProceed;
 use crate::roles::{Holder, Roles};
 use crate::socket::Socket;
-use crate::target::Memory;
-use crate::task::Task;
+use crate::target::{Memory, Target};
+use crate::task::{Job, Task};
 use nix::errno::Errno;
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,7 +57,7 @@ impl Shared {
         let [first, second, third, ..] = notification.arguments;
         let fd = first as u32 as i32;
         if kind == CallKind::Connect && fd == -1 {
-            return Err(error(self.report(notification, second, third)));
+            return self.report(notification, second, third);
         }
         let (target, own) = self
             .targets
@@ -87,17 +87,20 @@ impl Shared {
             return Err(Answer::Proceed(permission));
         }
         // That it waits still is made sure of before anything is asked or done.
+        Ok(self.task(notification, target, Job::Make { kind, socket, work }))
+    }
+
+    /// A call that has just arrived, which may have been here before.
+    fn task(&self, notification: &Notification, target: Arc<Target>, job: Job) -> Task {
         let (resumed, parked) = self.interrupted.take(notification);
         let (begun, parked) = match parked {
             Some(parked) => (parked.begun, Some(parked.held)),
             None => (Instant::now(), None),
         };
-        Ok(Task {
+        Task {
             notification: *notification,
             target,
-            socket,
-            kind,
-            work,
+            job,
             resumed,
             begun,
             held: None,
@@ -105,25 +108,29 @@ impl Shared {
             timeout: None,
             again: None,
             polled: false,
-        })
+        }
     }
 
-    /// What a hook says by `connect(-1, …)`.
-    fn report(&self, notification: &Notification, address: u64, length: u64) -> Errno {
+    /// What a hook says by `connect(-1, …)`; EBADF where it is nothing.
+    fn report(
+        &self,
+        notification: &Notification,
+        address: u64,
+        length: u64,
+    ) -> Result<Task, Answer> {
+        let nothing = || Answer::Error(Errno::EBADF);
         let length = length as u32 as usize;
         if length == 0 || length > REPORT_MAX {
-            return Errno::EBADF;
+            return Err(nothing());
         }
         let mut report = vec![0; length];
         let memory = Memory::of(notification.tid);
-        if memory.read(address, &mut report).is_err() {
-            return Errno::EBADF;
-        }
+        memory.read(address, &mut report).map_err(|_| nothing())?;
         match self.targets.open(notification.tid) {
             Ok(target) if self.listener.is_waiting(notification.id) => {
-                self.decide.report(target.caller, &report)
+                Ok(self.task(notification, target, Job::Report(report.into())))
             }
-            _ => Errno::EBADF,
+            _ => Err(nothing()),
         }
     }
 

@@ -63,7 +63,7 @@ impl Shared {
     fn due(self: &Arc<Self>, id: u64, now: Instant, buffer: &mut Vec<u8>) {
         if let Some(mut task) = self.waiting.take(id, |task| task.is_overdue(now)) {
             task.withdraw(Withdrawn::TimedOut);
-            let answer = task.work.timed_out();
+            let answer = task.job.timed_out();
             self.finish(task, answer);
         } else {
             self.ready(id, buffer);
@@ -108,7 +108,7 @@ impl Shared {
         // it: the stop may be our own prompt's.
         let has_timeout = task.has_timeout() && pending != Pending::Stop;
         let answer = task
-            .work
+            .job
             .interrupted(has_timeout, pending != Pending::Perhaps);
         if pending == Pending::Stop && matches!(answer, Answer::Restart) {
             self.interrupted.park(&mut task);

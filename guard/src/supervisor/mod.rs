@@ -9,11 +9,11 @@ mod interrupted;
 
 use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
-use crate::decide::{Call, Caller, Decide, Destination, Refusal, Reply, Verdict, Withdrawn};
+use crate::decide::{Call, Caller, Decide, Refusal, Reply, Verdict, Withdrawn};
 use crate::listener::Listener;
 use crate::roles::Roles;
 use crate::target::{Status, Targets};
-use crate::task::{Held, Task};
+use crate::task::{Held, Job, Matter, Task};
 use crate::waiting::Waiting;
 use interrupted::Interrupted;
 use nix::errno::Errno;
@@ -104,7 +104,7 @@ impl Shared {
                     // Where the time to look again is known, readiness would only spin.
                     return self.put(task, again.is_none());
                 }
-                Step::Ask(destination) => match self.ask(task, destination) {
+                Step::Ask(matter) => match self.ask(task, matter) {
                     Some((asked, said)) => {
                         task = asked;
                         verdict = Some(said);
@@ -117,24 +117,35 @@ impl Shared {
 
     fn step(&self, task: &mut Task, verdict: Option<Verdict>, buffer: &mut Vec<u8>) -> Step {
         let id = task.notification.id;
-        let context = Context {
-            target: &task.target,
-            socket: &task.socket,
-            surroundings: self,
-            is_waiting: &|| self.listener.is_waiting(id),
-        };
-        task.work.step(&context, verdict, buffer)
+        match &mut task.job {
+            Job::Make { socket, work, .. } => {
+                let context = Context {
+                    target: &task.target,
+                    socket,
+                    surroundings: self,
+                    is_waiting: &|| self.listener.is_waiting(id),
+                };
+                work.step(&context, verdict, buffer)
+            }
+            Job::Report(report) => match verdict {
+                None => Step::Ask(Matter::Report(Arc::clone(report))),
+                Some(Verdict::Allow) => Step::Done(Answer::Error(Errno::EBADF)),
+                Some(Verdict::Deny | Verdict::Probe) => {
+                    Step::Done(Answer::Error(Errno::ECONNREFUSED))
+                }
+            },
+        }
     }
 
     /// Asks; gives the task back where the verdict is there already.
-    fn ask(self: &Arc<Self>, mut task: Task, destination: Destination) -> Option<(Task, Verdict)> {
+    fn ask(self: &Arc<Self>, mut task: Task, matter: Matter) -> Option<(Task, Verdict)> {
         let held = match task.parked.take() {
-            Some(held) if held.destination == destination => held,
+            Some(held) if held.matter == matter => held,
             other => {
                 if let Some(other) = other {
                     other.withdraw(Withdrawn::Interrupted);
                 }
-                self.ask_anew(&mut task, destination)
+                self.ask_anew(&mut task, matter)
             }
         };
         let slot = Arc::clone(&held.slot);
@@ -154,17 +165,25 @@ impl Shared {
         self.take_decided(id)
     }
 
-    fn ask_anew(&self, task: &mut Task, destination: Destination) -> Held {
+    fn ask_anew(&self, task: &mut Task, matter: Matter) -> Held {
         let (reply, slot) = Reply::new();
-        let call = Call {
-            caller: task.target.caller,
-            kind: task.kind,
-            destination: destination.clone(),
-            resumed: std::mem::take(&mut task.resumed),
+        let caller = task.target.caller;
+        let withdraw = match (&matter, &task.job) {
+            (Matter::Destination(destination), Job::Make { kind, .. }) => {
+                let call = Call {
+                    caller,
+                    kind: *kind,
+                    destination: destination.clone(),
+                    resumed: std::mem::take(&mut task.resumed),
+                };
+                self.decide.decide(call, reply)
+            }
+            (Matter::Report(report), _) => self.decide.report(caller, report, reply),
+            // No job asks that; the reply is dropped, which denies.
+            (Matter::Destination(_), Job::Report(_)) => None,
         };
-        let withdraw = self.decide.decide(call, reply);
         Held {
-            destination,
+            matter,
             slot,
             withdraw,
         }

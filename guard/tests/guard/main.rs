@@ -18,4 +18,5 @@ mod held;
 mod killed;
 mod nobody;
 mod programs;
+mod reports;
 mod support;

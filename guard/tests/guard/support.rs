@@ -4,13 +4,12 @@ use hallpass_guard::{
     Call, Caller, Decide, Destination, Granted, Refusal, Reply, Supervisor, Verdict, Withdraw,
     Withdrawn, install,
 };
-use nix::errno::Errno;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -27,6 +26,8 @@ pub(crate) struct Decider {
     pub(crate) deafness: Mutex<Duration>,
     pub(crate) refused: Mutex<Vec<Refusal>>,
     pub(crate) reports: Mutex<Vec<Vec<u8>>>,
+    /// Whether reports are held.
+    pub(crate) reports_wait: AtomicBool,
 }
 
 impl Decide for Decider {
@@ -38,21 +39,17 @@ impl Decide for Decider {
                 reply.settle(verdict);
                 None
             }
-            None => {
-                self.held.lock().unwrap().push(reply);
-                let withdrawn = Arc::clone(&self.withdrawn);
-                let deafness = *self.deafness.lock().unwrap();
-                Some(Box::new(move |why| {
-                    std::thread::sleep(deafness);
-                    withdrawn.lock().unwrap().push(why);
-                }))
-            }
+            None => Some(self.hold_it(reply)),
         }
     }
 
-    fn report(&self, _: Caller, report: &[u8]) -> Errno {
+    fn report(&self, _: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         self.reports.lock().unwrap().push(report.to_vec());
-        Errno::EBADF
+        if self.reports_wait.load(Ordering::Relaxed) {
+            return Some(self.hold_it(reply));
+        }
+        reply.settle(Verdict::Allow);
+        None
     }
 
     fn refused(&self, _: Caller, refusal: Refusal) {
@@ -61,6 +58,16 @@ impl Decide for Decider {
 }
 
 impl Decider {
+    fn hold_it(&self, reply: Reply) -> Withdraw {
+        self.held.lock().unwrap().push(reply);
+        let withdrawn = Arc::clone(&self.withdrawn);
+        let deafness = *self.deafness.lock().unwrap();
+        Box::new(move |why| {
+            std::thread::sleep(deafness);
+            withdrawn.lock().unwrap().push(why);
+        })
+    }
+
     pub(crate) fn new(
         judge: impl Fn(&Call) -> Option<Verdict> + Send + Sync + 'static,
     ) -> Arc<Self> {
@@ -72,6 +79,7 @@ impl Decider {
             deafness: Mutex::default(),
             refused: Mutex::default(),
             reports: Mutex::default(),
+            reports_wait: AtomicBool::default(),
         })
     }
 

@@ -20,7 +20,6 @@ use hallpass_session::verdict::{self, Fallback, Source};
 use hallpass_session::verify::Verifier;
 use hallpass_wire::{NameReport, Note};
 use look_ups::LookUps;
-use nix::errno::Errno;
 use refusals::{Rebound, Refusals};
 use sockets::OutOfReach;
 use std::net::SocketAddr;
@@ -94,6 +93,21 @@ impl Decider {
         staged::ask_with_names(&self.core, &self.verifier, flow, wanted, reply)
     }
 
+    /// A look-up that has succeeded, and been noted, may be held before its program has the result.
+    fn look_up(&self, caller: Caller, report: &NameReport, reply: Reply) -> Option<Withdraw> {
+        let flows = {
+            let mut targets = lock(&self.targets);
+            let identity = targets.identify(caller.pid);
+            identity.map(|identity| targets.looked_up(caller.pid, &identity, report))
+        };
+        let Some(flows) = flows else {
+            self.refuse(caller, None, "a look-up", Fallback::NotOurs);
+            reply.settle(Verdict::Deny);
+            return None;
+        };
+        staged::look_up(&self.core, &self.verifier, caller.pid, flows, reply)
+    }
+
     fn point_out_rebinding(&self, report: &NameReport) {
         let Ok(name) = canonical_name(report.name()) else {
             return;
@@ -159,7 +173,7 @@ impl Decide for Decider {
         }
     }
 
-    fn report(&self, caller: Caller, report: &[u8]) -> Errno {
+    fn report(&self, caller: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         match Note::decode(report) {
             Ok(Note::Entered(_)) => lock(&self.look_ups).enter(caller, Instant::now()),
             Ok(Note::Left) => lock(&self.look_ups).leave(caller),
@@ -169,11 +183,15 @@ impl Decide for Decider {
                     self.core.name_learned();
                     self.point_out_rebinding(&names);
                 }
+                if self.core.holds_look_ups() {
+                    return self.look_up(caller, &names, reply);
+                }
             }
             // A program's own connect to nothing.
             Err(_) => {}
         }
-        Errno::EBADF
+        reply.settle(Verdict::Allow);
+        None
     }
 
     fn refused(&self, caller: Caller, refusal: Refusal) {

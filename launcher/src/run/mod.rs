@@ -68,11 +68,6 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         .map_or(OsStr::new(""), OsString::as_os_str);
     let search = command.variable("PATH");
     let is_guarded = args.guard == args::Guard::On;
-    if is_guarded && args.hold == args::HoldBy::Name {
-        return Err("--hold=name: the guard does not hold look-ups yet; \
-                    write --hold=name --guard=off, or --hold=retry"
-            .to_owned());
-    }
     let warning = if is_guarded {
         coverage::check_privileges(program, search)?;
         None

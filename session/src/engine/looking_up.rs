@@ -11,7 +11,13 @@ use super::{AskId, Call, Engine, Ruling, Step};
 use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
+use crate::verify::Wanted;
 use std::time::Instant;
+
+/// For how many ports the names are sought that matter to a look-up that did not say its port:
+/// each costs a decision for each name in the rules. Where a rule is for none of them, and its
+/// name has not been looked up otherwise, the connection is asked about by itself.
+const MAX_PORTS_TRIED: usize = 16;
 
 /// What a look-up met at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +85,31 @@ impl Engine {
         }
     }
 
+    /// [`Self::names_wanted`] for one of the calls that a look-up may lead to.
+    #[must_use]
+    pub fn names_wanted_by_look_up(&self, flow: &Flow, wall: jiff::Timestamp) -> Vec<Wanted> {
+        if flow.port != 0 {
+            return self.names_wanted(flow, wall);
+        }
+        let mut all: Vec<Wanted> = Vec::new();
+        for port in self.hangs_on.ports.iter().take(MAX_PORTS_TRIED) {
+            let at_port = Flow {
+                port: *port,
+                ..flow.clone()
+            };
+            for wanted in self.names_wanted(&at_port, wall) {
+                match all.iter_mut().find(|it| it.name == wanted.name) {
+                    Some(known) => {
+                        known.opens |= wanted.opens;
+                        known.of_rule |= wanted.of_rule;
+                    }
+                    None => all.push(wanted),
+                }
+            }
+        }
+        all
+    }
+
     /// [`Self::rule_on`] for whatever waits.
     pub(super) fn rule_on_call(&self, call: &Call, now: Instant, wall: jiff::Timestamp) -> Ruling {
         let Some(flows) = &call.look_up else {
@@ -116,9 +147,18 @@ impl Engine {
             return;
         };
         if self.undecided(flows, now, wall).is_some() {
-            let (key, pid) = (self.key(&waiting.call), waiting.call.flow.pid);
+            // One for all, but where the name is only claimed: then it counts for nothing, and
+            // each address is a question of its own.
+            let mut keys: Vec<Key> = Vec::new();
+            for flow in flows {
+                let key = Key::of_look_up(&self.offered(flow));
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+            let pid = waiting.call.flow.pid;
             self.passes
-                .add(key, For::Process(pid), Verdict::Allow, by, now);
+                .add(keys, For::Process(pid), Verdict::Allow, by, now);
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) enum For {
 }
 
 struct Pass {
-    key: Key,
+    /// More than one for the addresses of a look-up whose name is only claimed.
+    keys: Vec<Key>,
     who: For,
     verdict: Verdict,
     by: String,
@@ -50,18 +51,26 @@ pub(super) struct Passes {
 }
 
 impl Passes {
-    pub(super) fn add(&mut self, key: Key, who: For, verdict: Verdict, by: &str, now: Instant) {
+    /// `keys`: of the calls that it is good for.
+    pub(super) fn add(
+        &mut self,
+        keys: Vec<Key>,
+        who: For,
+        verdict: Verdict,
+        by: &str,
+        now: Instant,
+    ) {
         self.passes.retain(|pass| pass.is_good(now));
         if who == For::App {
             // The later answer counts; of look-ups each has a pass of its own.
             self.passes
-                .retain(|pass| pass.who != For::App || pass.key != key);
+                .retain(|pass| pass.who != For::App || pass.keys != keys);
         }
         if self.passes.len() >= MAX {
             self.passes.remove(0);
         }
         self.passes.push(Pass {
-            key,
+            keys,
             who,
             verdict,
             by: by.to_owned(),
@@ -106,6 +115,6 @@ impl Pass {
             None => true,
             Some(this) => this.pid == flow.pid && !this.addresses.contains(&flow.address),
         };
-        is_theirs && is_open && self.is_good(now) && self.key.fits(flow)
+        is_theirs && is_open && self.is_good(now) && self.keys.iter().any(|key| key.fits(flow))
     }
 }

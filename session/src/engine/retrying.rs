@@ -60,7 +60,7 @@ impl Engine {
     ) {
         let source = Source::Person { by: by.to_owned() };
         if let Some(open) = self.close(id, Some(verdict), Some(source)) {
-            self.passes.add(open.key, For::App, verdict, by, now);
+            self.passes.add(vec![open.key], For::App, verdict, by, now);
         }
     }
 

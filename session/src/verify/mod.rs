@@ -3,6 +3,7 @@
 //! held by nobody.
 
 mod checks;
+mod together;
 
 pub use checks::Wanted;
 

@@ -1,12 +1,14 @@
 //! A call on its way to the engine: first the names that matter to it are looked up, then it is
-//! put to the engine, which may hold it. It can be withdrawn at any time.
+//! put to the engine, which may hold it. It can be withdrawn at any time. Likewise a look-up of a
+//! program with `--hold=name`.
 
 use super::{lock, settle};
 use hallpass_guard::{Reply, Verdict, Withdraw, Withdrawn};
-use hallpass_session::core::{Asked, Core};
+use hallpass_session::core::{Asked, Core, LookedUp};
 use hallpass_session::engine::AskId;
 use hallpass_session::flow::Flow;
 use hallpass_session::identity::is_alive;
+use hallpass_session::verdict;
 use hallpass_session::verify::{Verifier, Wanted};
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +20,42 @@ enum Stage {
     Held(AskId),
     /// It has its verdict, or nobody wants it any more.
     Over,
+}
+
+/// A call whose names are being looked up.
+#[derive(Clone)]
+struct Staged {
+    core: Core,
+    pid: u32,
+    stage: Arc<Mutex<Stage>>,
+}
+
+impl Staged {
+    fn new(core: &Core, pid: u32) -> Self {
+        Self {
+            core: core.clone(),
+            pid,
+            stage: Arc::new(Mutex::new(Stage::LookingUp)),
+        }
+    }
+
+    /// The names are there: `put` puts the call to the engine, unless nobody wants it any more.
+    fn go_on(&self, put: impl FnOnce(&Core) -> Option<AskId>) {
+        // Held meanwhile, so that a withdrawal finds either the look-up or what came of it.
+        let mut stage = lock(&self.stage);
+        if matches!(*stage, Stage::LookingUp) {
+            *stage = put(&self.core).map_or(Stage::Over, Stage::Held);
+        }
+    }
+
+    fn withdraw(self) -> Withdraw {
+        Box::new(move |why| {
+            let was = std::mem::replace(&mut *lock(&self.stage), Stage::Over);
+            if let Stage::Held(id) = was {
+                self.core.withdraw(id, may_return(why, self.pid));
+            }
+        })
+    }
 }
 
 /// Puts a call to the engine as it is. What is returned is called when it is not waited for any
@@ -39,26 +77,33 @@ pub(super) fn ask_with_names(
     wanted: Vec<Wanted>,
     reply: Reply,
 ) -> Option<Withdraw> {
-    let pid = flow.pid;
-    let stage = Arc::new(Mutex::new(Stage::LookingUp));
-    let (then_stage, then_core) = (Arc::clone(&stage), core.clone());
+    let staged = Staged::new(core, flow.pid);
+    let then = staged.clone();
     verifier.check(flow, wanted, move |flow| {
-        // Held meanwhile, so that a withdrawal finds either the look-up or what came of it.
-        let mut stage = lock(&then_stage);
-        if matches!(*stage, Stage::LookingUp) {
-            *stage = match put(&then_core, flow, reply) {
-                Some(id) => Stage::Held(id),
-                None => Stage::Over,
-            };
-        }
+        then.go_on(|core| put(core, flow, reply));
     });
-    let core = core.clone();
-    Some(Box::new(move |why| {
-        let was = std::mem::replace(&mut *lock(&stage), Stage::Over);
-        if let Stage::Held(id) = was {
-            core.withdraw(id, may_return(why, pid));
-        }
-    }))
+    Some(staged.withdraw())
+}
+
+/// Puts the calls that a look-up of `pid` may lead to, after their names have been looked up here.
+pub(super) fn look_up(
+    core: &Core,
+    verifier: &Verifier,
+    pid: u32,
+    flows: Vec<Flow>,
+    reply: Reply,
+) -> Option<Withdraw> {
+    let with_names = flows.into_iter().map(|mut flow| {
+        verifier.mark(&mut flow);
+        let wanted = core.names_wanted_by_look_up(&flow);
+        (flow, wanted)
+    });
+    let staged = Staged::new(core, pid);
+    let then = staged.clone();
+    verifier.check_all(with_names.collect(), move |flows| {
+        then.go_on(|core| put_look_up(core, flows, reply));
+    });
+    Some(staged.withdraw())
 }
 
 /// The engine's number for it, if it holds the call.
@@ -74,6 +119,19 @@ fn put(core: &Core, flow: Flow, reply: Reply) -> Option<AskId> {
         }
         Asked::Held(id) => Some(id),
     }
+}
+
+/// The engine's number for the look-up, if it is held.
+fn put_look_up(core: &Core, flows: Vec<Flow>, reply: Reply) -> Option<AskId> {
+    let reply = Arc::new(Mutex::new(Some(reply)));
+    let late = Arc::clone(&reply);
+    let verdict = match core.look_up(flows, move |verdict, _| settle(&late, verdict)) {
+        LookedUp::Held(id) => return Some(id),
+        LookedUp::GoesOn => verdict::Verdict::Allow,
+        LookedUp::Refused(_) => verdict::Verdict::Deny,
+    };
+    settle(&reply, verdict);
+    None
 }
 
 fn may_return(why: Withdrawn, pid: u32) -> bool {

@@ -1,0 +1,89 @@
+//! Names: look-ups of programs that may be held, and what names are worth.
+
+use super::Core;
+use crate::engine::{AskId, LookUp};
+use crate::flow::Flow;
+use crate::hold::Hold;
+use crate::verdict::{Source, Verdict};
+use crate::verify::Wanted;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What a look-up met.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookedUp {
+    /// The program gets its result.
+    GoesOn,
+    /// It waits; its verdict comes by the callback.
+    Held(AskId),
+    /// It fails as a look-up fails that can never succeed.
+    Refused(Source),
+}
+
+impl Core {
+    /// A name was looked up, with this result: the calls it may lead to ([`crate::engine::Engine::look_up`]).
+    /// `reply` is as for [`Self::ask`]. A look-up that is allowed is only let go on: the calls
+    /// that follow are decided each.
+    pub fn look_up(
+        &self,
+        flows: Vec<Flow>,
+        reply: impl FnOnce(Verdict, &Source) + Send + 'static,
+    ) -> LookedUp {
+        let mut state = self.lock();
+        state.last_ask += 1;
+        let ask = state.last_ask;
+        let now = Instant::now();
+        let step = state
+            .engine
+            .look_up(ask, flows, now, jiff::Timestamp::now());
+        let looked_up = match step {
+            LookUp::GoesOn => LookedUp::GoesOn,
+            LookUp::Refused(source) => LookedUp::Refused(source),
+            LookUp::Held => {
+                state.replies.insert(ask, Box::new(reply));
+                LookedUp::Held(ask)
+            }
+        };
+        self.carry_out(&mut state, now);
+        looked_up
+    }
+
+    /// Whether look-ups may be held at all: they need not be put to [`Self::look_up`] else.
+    #[must_use]
+    pub fn holds_look_ups(&self) -> bool {
+        self.shared.hold == Hold::Name
+    }
+
+    /// From now on only names that the session has looked up itself satisfy rules that allow.
+    pub fn trust_only_verified_names(&self) {
+        self.lock().engine.trust_only_verified_names();
+    }
+
+    /// The names that would change what happens to this flow, if they had its address.
+    #[must_use]
+    pub fn names_wanted(&self, flow: &Flow) -> Vec<Wanted> {
+        let wall = jiff::Timestamp::now();
+        self.lock().engine.names_wanted(flow, wall)
+    }
+
+    /// The same for one of the calls that a look-up may lead to
+    /// ([`crate::engine::Engine::names_wanted_by_look_up`]).
+    #[must_use]
+    pub fn names_wanted_by_look_up(&self, flow: &Flow) -> Vec<Wanted> {
+        let wall = jiff::Timestamp::now();
+        self.lock().engine.names_wanted_by_look_up(flow, wall)
+    }
+
+    /// See [`crate::engine::Engine::is_rebound`].
+    #[must_use]
+    pub fn is_rebound(&self, name: &str, address: IpAddr) -> bool {
+        self.lock().engine.is_rebound(name, address)
+    }
+
+    /// A process has looked a name up that it had not before.
+    pub fn name_learned(&self) {
+        let mut state = self.lock();
+        state.engine.name_learned();
+        self.carry_out(&mut state, Instant::now());
+    }
+}
