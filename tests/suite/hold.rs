@@ -1,7 +1,10 @@
 //! `--hold`: programs that serve many connections from one thread go on while a new connection
 //! waits for a person, and get it after the answer.
 
-use crate::harness::{Dir, Http, PAGE, Running, TestCommand, eventually, missing};
+use crate::guarded::log;
+use crate::harness::{
+    Dir, Http, PAGE, Running, Terminal, TestCommand, eventually, missing, skipped,
+};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -54,18 +57,29 @@ struct Served {
     port: u16,
 }
 
-fn run(dir: &Dir, hold: &str, command: &[&str]) -> TestCommand {
-    let mut flags = vec!["--default", "ask", "--prompt", "none", "--hold", hold];
+/// With the guard and without it.
+pub(crate) const GUARDS: [&str; 2] = ["--guard=on", "--guard=off"];
+
+pub(crate) fn run(dir: &Dir, guard: &str, hold: &str, command: &[&str]) -> TestCommand {
+    let mut flags = vec![
+        "--default",
+        "ask",
+        "--prompt",
+        "none",
+        "--hold",
+        hold,
+        guard,
+    ];
     match hold {
-        "name" => flags.extend(["--guard=off", "--ask-timeout", "60s"]),
+        "name" => flags.extend(["--ask-timeout", "60s"]),
         // Nobody need be there: `hallpass answer` may come at any time.
         _ => flags.extend(["--allow", "@dns"]),
     }
     dir.run(&flags, command)
 }
 
-fn serve(dir: &Dir, hold: &str, command: &[&str]) -> Served {
-    let running = run(dir, hold, command).spawn();
+fn serve(dir: &Dir, guard: &str, hold: &str, command: &[&str]) -> Served {
+    let running = run(dir, guard, hold, command).spawn();
     let port = eventually("the server's port", || {
         let text = running.stdout();
         text.strip_prefix("port ")?.trim_end().parse().ok()
@@ -90,7 +104,7 @@ fn body(mut stream: TcpStream) -> String {
 }
 
 /// Waits for the one question; gives `hallpass pending --json`.
-fn pending(dir: &Dir) -> serde_json::Value {
+pub(crate) fn pending(dir: &Dir) -> serde_json::Value {
     eventually("a question", || {
         let outcome = dir.hallpass(&["pending", "--json"]).output().ok();
         serde_json::from_str(outcome.stdout.lines().next()?).ok()
@@ -110,19 +124,18 @@ fn goes_on_serving(program: &str, command: &[&str]) {
     if missing(program) {
         return;
     }
-    for hold in ["name", "retry"] {
+    let ways = ["name", "retry"].map(|hold| GUARDS.map(|guard| (hold, guard)));
+    for (hold, guard) in ways.into_iter().flatten() {
         let (dir, upstream) = (Dir::new(), Http::v4());
         let port = upstream.port().to_string();
         let command = [command, &[port.as_str()]].concat();
-        let served = serve(&dir, hold, &command);
+        let served = serve(&dir, guard, hold, &command);
         let waits = request(served.port, "/fetch");
         let question = pending(&dir);
         assert_eq!(question["hold"], hold);
         answers_meanwhile(served.port);
-        assert_eq!(upstream.connections(), 0, "{hold}");
-        dir.hallpass(&["answer", "allow", "--for", "once"])
-            .output()
-            .ok();
+        assert_eq!(upstream.connections(), 0, "{hold} {guard}");
+        allow_once(&dir);
         let first = body(waits);
         if hold == "name" {
             assert!(first.ends_with(PAGE), "{first}");
@@ -131,10 +144,16 @@ fn goes_on_serving(program: &str, command: &[&str]) {
             let next = body(request(served.port, "/fetch"));
             assert!(next.ends_with(PAGE), "{next}");
         }
-        assert_eq!(upstream.connections(), 1, "{hold}");
+        assert_eq!(upstream.connections(), 1, "{hold} {guard}");
         served.running.signal(nix::sys::signal::Signal::SIGTERM);
         served.running.finish();
+        assert_eq!(log(&dir, "asked").len(), 1, "{hold} {guard}");
     }
+}
+
+pub(crate) fn allow_once(dir: &Dir) {
+    let answer = ["answer", "allow", "--for", "once"];
+    dir.hallpass(&answer).output().ok();
 }
 
 #[test]
@@ -149,43 +168,103 @@ fn a_python_asyncio_server_goes_on_serving() {
 
 #[test]
 fn a_refused_look_up_is_a_failed_look_up() {
-    let (dir, upstream) = (Dir::new(), Http::v4());
+    let upstream = Http::v4();
     let script = format!(
         "import socket\ntry: print(socket.getaddrinfo('localhost', {}))\n\
          except socket.gaierror as error: print(error.errno == socket.EAI_FAIL)",
         upstream.port()
     );
-    let running = run(&dir, "name", &["python3", "-c", &script]).spawn();
-    let question = pending(&dir);
-    assert_eq!(question["port"], upstream.port());
-    assert_eq!(question["names"][0]["name"], "localhost");
-    dir.hallpass(&["answer", "deny"]).output().ok();
-    running.finish().ok().prints("True");
+    for guard in GUARDS {
+        let dir = Dir::new();
+        let running = run(&dir, guard, "name", &["python3", "-c", &script]).spawn();
+        let question = pending(&dir);
+        assert_eq!(question["port"], upstream.port());
+        assert_eq!(question["names"][0]["name"], "localhost");
+        dir.hallpass(&["answer", "deny"]).output().ok();
+        running.finish().ok().prints("True");
+    }
 }
 
 #[test]
 fn a_tool_that_is_started_again_gets_its_connection() {
-    let (dir, server) = (Dir::new(), Http::v4());
-    let script = "until curl -sS \"$0\"; do sleep 0.1; done; curl -sS \"$0\" || true";
-    let running = run(&dir, "retry", &["sh", "-c", script, &server.url()]).spawn();
-    let question = pending(&dir);
-    assert_eq!(
-        (&question["hold"], &question["waiting"]),
-        (&"retry".into(), &0.into())
-    );
-    dir.hallpass(&["answer", "allow", "--for", "once"])
-        .output()
-        .ok();
-    running.finish().ok().prints(PAGE);
-    // Once: the second curl was told no.
-    assert_eq!(server.connections(), 1);
+    for guard in GUARDS {
+        let (dir, server) = (Dir::new(), Http::v4());
+        let script = "until curl -sS \"$0\"; do sleep 0.1; done; curl -sS \"$0\" || true";
+        let running = run(&dir, guard, "retry", &["sh", "-c", script, &server.url()]).spawn();
+        let question = pending(&dir);
+        assert_eq!(
+            (&question["hold"], &question["waiting"]),
+            (&"retry".into(), &0.into())
+        );
+        allow_once(&dir);
+        running.finish().ok().prints(PAGE);
+        // Once: the second curl was told no.
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+/// curl's multi interface: one thread, and look-ups in another. It never looks `localhost` up, so
+/// it gets a name of its own; hallpass runs in the same mount namespace and can look it up too.
+#[test]
+fn curls_multi_interface_goes_on_with_its_other_transfers() {
+    if missing("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let hosts = dir.write("home/hosts", "127.0.0.2 slow.test\n127.0.0.1 localhost\n");
+    let mount = format!("mount --bind {} /etc/hosts", hosts.display());
+    let with_hosts = ["unshare", "-m", "sh", "-c"];
+    let words = [&with_hosts[..], &[&mount]].concat();
+    if !dir.bare(&words).output().status.success() {
+        skipped("no mount namespaces here");
+        return;
+    }
+    let script = format!("{mount} && exec \"$@\"");
+    let ways = ["name", "retry"].map(|hold| GUARDS.map(|guard| (hold, guard)));
+    for (hold, guard) in ways.into_iter().flatten() {
+        let (others, slow) = (Http::v4(), Http::start([127, 0, 0, 2].into(), None));
+        let (others_url, slow_url) = (format!("{}[1-50]", others.url()), slow.url_as("slow.test"));
+        // The one that waits comes first, and holds one of two places.
+        let curl = "curl -sS -Z --parallel-max 2 --retry 100 --retry-connrefused --retry-delay 1";
+        let mut words = [&with_hosts[..], &[&script, "sh"]].concat();
+        words.extend([env!("CARGO_BIN_EXE_hallpass"), "run", "--prompt=none"]);
+        words.extend(["--default=ask", "--ask-timeout=60s", "--allow=127.0.0.1"]);
+        words.extend(["--allow=@dns", "--hold", hold, guard, "--"]);
+        words.extend(curl.split(' '));
+        words.extend(["-o", "slow", &slow_url, "-o", "other_#1", &others_url]);
+        let running = dir.bare(&words).spawn();
+        let question = pending(&dir);
+        assert_eq!(question["hold"], hold);
+        eventually("the other transfers", || {
+            (others.connections() >= 1 && others.requests().len() == 50).then_some(())
+        });
+        assert_eq!(slow.connections(), 0, "{hold} {guard}");
+        allow_once(&dir);
+        running.finish().ok();
+        let page = std::fs::read_to_string(dir.path("home/slow")).unwrap();
+        assert_eq!(page, PAGE, "{hold} {guard}");
+        assert_eq!(slow.connections(), 1, "{hold} {guard}");
+        std::fs::remove_file(dir.path("home/slow")).unwrap();
+    }
 }
 
 #[test]
-fn name_and_the_guard_do_not_go_together_yet() {
-    let dir = Dir::new();
-    let outcome = dir
-        .run(&["--hold", "name", "--guard=on"], &["true"])
-        .output();
-    outcome.code(125).says("--guard=off");
+fn a_question_about_a_look_up_on_the_terminal() {
+    if missing("wget") {
+        return;
+    }
+    for guard in GUARDS {
+        let (dir, upstream) = (Dir::new(), Http::v4());
+        let url = upstream.url_as("localhost");
+        let flags = ["--prompt=tty", "--default=ask", "--hold=name", guard];
+        let mut terminal = Terminal::spawn(dir.run(&flags, &["wget", "-4", "-qO-", &url]));
+        let question = terminal.question();
+        assert!(question.contains("look up"), "{question}");
+        assert!(question.contains("localhost"), "{question}");
+        assert_eq!(upstream.connections(), 0, "{guard}");
+        terminal.answer_once(true);
+        terminal.expect(PAGE.trim_end());
+        assert_eq!(terminal.wait().code(), Some(0));
+        assert_eq!(log(&dir, "asked").len(), 1, "{guard}");
+    }
 }

@@ -19,6 +19,7 @@ mod coverage;
 mod exits;
 mod flows;
 mod guarded;
+mod held_look_ups;
 mod hold;
 mod hostile;
 mod inspect;

@@ -35,7 +35,7 @@ pub(crate) struct RunArgs {
     pub(crate) ask_timeout: Option<Duration>,
 
     /// How a connection waits for your answer: `block` holds the call itself; `name` holds the
-    /// look-up of the name before it, so that event loops go on (only with --guard=off); `retry` refuses at once, keeps
+    /// look-up of the name before it, so that event loops go on; `retry` refuses at once, keeps
     /// the question for ten minutes and honours the answer at the next try.
     #[arg(long, value_enum, value_name = "HOW", default_value = "block")]
     pub(crate) hold: HoldBy,

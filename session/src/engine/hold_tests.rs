@@ -423,6 +423,53 @@ fn once_is_for_the_connect_of_the_process_that_looked_up() {
 }
 
 #[test]
+fn an_answer_for_a_name_that_is_only_claimed_is_for_the_addresses() {
+    for port in [0, 443] {
+        let mut bench = holding(Hold::Name);
+        bench.engine.trust_only_verified_names();
+        let [first, second] = site(443);
+        bench.look_up(1, &site(port));
+        bench.answer(1, &once(Verdict::Allow));
+        assert_eq!(bench.look_up(2, &site(port)), LookUp::GoesOn);
+        let elsewhere = named("node", "198.51.100.2", 443, "www.example.com");
+        assert_eq!(bench.ask(3, elsewhere), Step::Held);
+        assert_eq!(bench.ask(4, first.clone()), person(Verdict::Allow));
+        assert_eq!(bench.ask(5, second.clone()), person(Verdict::Allow));
+        assert_eq!(bench.ask(6, first.clone()), Step::Held);
+
+        let mut bench = holding(Hold::Name);
+        bench.engine.trust_only_verified_names();
+        bench.look_up(1, &site(port));
+        bench.answer(1, &run(Verdict::Allow));
+        for flow in [first, second] {
+            assert!(is_by_rule(&bench.ask(2, flow), Verdict::Allow));
+        }
+    }
+}
+
+#[test]
+fn names_are_looked_up_for_a_look_up_at_every_port_of_the_rules() {
+    let rules = [
+        rule(Action::Allow, "a.example:8443"),
+        rule(Action::Allow, "b.example:9443"),
+    ];
+    let mut bench = Bench::with(None, &rules);
+    bench.engine.settings.hold = Hold::Name;
+    bench.engine.trust_only_verified_names();
+    let wanted = |port| {
+        let [flow, _] = site(port);
+        let wanted = bench.engine.names_wanted_by_look_up(&flow, WALL);
+        let names = wanted.into_iter().map(|it| it.name);
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let set = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
+    let all: std::collections::BTreeSet<String> =
+        set(&["a.example", "b.example", "www.example.com"]);
+    assert_eq!(wanted(0), all);
+    assert_eq!(wanted(8443), set(&["a.example", "www.example.com"]));
+}
+
+#[test]
 fn two_processes_that_look_up_are_one_question_and_each_gets_its_connect() {
     let mut bench = holding(Hold::Name);
     let from = |pid| site(443).map(|flow| from_process(pid, flow));

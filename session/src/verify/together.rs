@@ -44,3 +44,67 @@ impl Verifier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Verifier;
+    use crate::flow::{App, Flow};
+    use crate::verify::Wanted;
+    use hallpass_policy::{Protocol, Subject};
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    fn flow(last: u8) -> Flow {
+        Flow {
+            pid: 1,
+            app: Arc::new(App {
+                subject: Subject::default(),
+                argv: Vec::new(),
+                cwd: String::new(),
+                uid: 0,
+            }),
+            protocol: Protocol::Tcp,
+            address: IpAddr::from([10, 0, 0, last]),
+            scope_id: 0,
+            port: 80,
+            names: Vec::new(),
+        }
+    }
+
+    fn wanted(name: &str) -> Vec<Wanted> {
+        vec![Wanted {
+            name: name.to_owned(),
+            opens: true,
+            of_rule: true,
+        }]
+    }
+
+    #[test]
+    fn all_are_there_at_once_in_their_order() {
+        let verifier = Verifier::with(|name| match name {
+            "first.test" => {
+                std::thread::sleep(Duration::from_millis(200));
+                vec![IpAddr::from([10, 0, 0, 1])]
+            }
+            _ => vec![IpAddr::from([10, 0, 0, 3])],
+        });
+        let (sender, seen) = channel();
+        let flows = vec![
+            (flow(1), wanted("first.test")),
+            (flow(2), Vec::new()),
+            (flow(3), wanted("third.test")),
+        ];
+        verifier.check_all(flows, move |flows| sender.send(flows).unwrap());
+        let flows = seen.recv_timeout(Duration::from_secs(20)).unwrap();
+        let names: Vec<Vec<&str>> = flows
+            .iter()
+            .map(|flow| flow.names.iter().map(|name| name.name.as_str()).collect())
+            .collect();
+        assert_eq!(names, [vec!["first.test"], vec![], vec!["third.test"]]);
+        let (sender, seen) = channel();
+        verifier.check_all(Vec::new(), move |flows| sender.send(flows.len()).unwrap());
+        assert_eq!(seen.recv().unwrap(), 0);
+    }
+}
