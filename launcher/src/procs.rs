@@ -1,6 +1,8 @@
-//! The process table, as far as job control needs it: /proc/PID/stat (proc_pid_stat(5)).
+//! The process table, as far as job control needs it.
 
+use hallpass_session::stat::Stat;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +18,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Reads one process or thread; `path` is its /proc directory.
-    fn read(path: &str) -> Option<Self> {
-        parse(&std::fs::read_to_string(format!("{path}/stat")).ok()?)
-    }
-
     /// The process `pid`.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        Self::read(&format!("/proc/{pid}"))
+        let stat = Stat::of(pid.try_into().ok()?)?;
+        Some(Self {
+            pid,
+            state: stat.state,
+            parent: stat.parent.try_into().ok()?,
+            group: stat.group.try_into().ok()?,
+        })
     }
 
     /// True where a stop signal has stopped it (or a debugger has).
@@ -34,25 +37,12 @@ impl Process {
 
 /// The states of all threads of `pid`; empty where it is gone.
 pub(crate) fn thread_states(pid: i32) -> Vec<char> {
-    numbers(&format!("/proc/{pid}/task"))
+    let threads = format!("/proc/{pid}/task");
+    numbers(&threads)
         .into_iter()
-        .filter_map(|thread| Process::read(&format!("/proc/{pid}/task/{thread}")))
+        .filter_map(|thread| Stat::read(&Path::new(&threads).join(thread.to_string())))
         .map(|thread| thread.state)
         .collect()
-}
-
-/// The second field is the program's name in parentheses and may hold anything, parentheses and
-/// newlines included; the last `)` ends it.
-fn parse(stat: &str) -> Option<Process> {
-    let (head, tail) = stat.rsplit_once(')')?;
-    let pid = head.split_once(' ')?.0.parse().ok()?;
-    let mut fields = tail.split_ascii_whitespace();
-    Some(Process {
-        pid,
-        state: fields.next()?.chars().next()?,
-        parent: fields.next()?.parse().ok()?,
-        group: fields.next()?.parse().ok()?,
-    })
 }
 
 fn numbers(directory: &str) -> Vec<i32> {
@@ -123,22 +113,7 @@ impl FromIterator<Process> for Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{Process, Table, parse};
-
-    #[test]
-    fn a_name_may_hold_anything() {
-        assert_eq!(
-            parse("42 (a) S 1 (\n) T 7 9 9 34816 1 0"),
-            Some(Process {
-                pid: 42,
-                state: 'T',
-                parent: 7,
-                group: 9
-            })
-        );
-        assert_eq!(parse("42 (sh"), None);
-        assert_eq!(parse("42 (sh) S x 9"), None);
-    }
+    use super::{Process, Table};
 
     #[test]
     fn this_process_is_in_the_table() {

@@ -27,6 +27,7 @@ pub mod problem;
 pub mod render;
 pub mod rules_file;
 pub mod runtime_dir;
+pub mod stat;
 mod sys;
 pub mod targets;
 pub mod terminal;

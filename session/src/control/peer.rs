@@ -1,18 +1,15 @@
 //! Who may speak to a session: the same user, and nobody that the session itself started.
 
+use crate::stat::Stat;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::{PeerCredentials, PeerPidfd};
 use nix::unistd::Uid;
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// More ancestors than any process has; ends the walk through a /proc that lies.
 const MAX_ANCESTORS: usize = 4096;
-/// /proc/PID/stat is shorter than this, in bytes.
-const MAX_STAT: u64 = 4096;
 /// How often a walk is begun again because a process in the middle of it has ended.
 const ATTEMPTS: usize = 5;
 
@@ -113,26 +110,18 @@ fn walk(proc: &Path, pid: u32, ancestor: u32) -> Option<bool> {
     None
 }
 
-/// Field 4 of /proc/PID/stat (proc_pid_stat(5)). Field 2, the command's name, is in parentheses
-/// and may itself hold parentheses and spaces.
 fn parent(proc: &Path, pid: u32) -> Option<u32> {
-    let path: PathBuf = proc.join(pid.to_string()).join("stat");
-    // Room for what is usual, or the file is read in a handful of ever larger steps.
-    let mut stat = Vec::with_capacity(1024);
-    File::open(path)
-        .ok()?
-        .take(MAX_STAT)
-        .read_to_end(&mut stat)
-        .ok()?;
-    let after = stat.iter().rposition(|byte| *byte == b')')? + 1;
-    let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
-    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+    Stat::read(&proc.join(pid.to_string())).map(|stat| stat.parent)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
+
+    /// The fields after the parent.
+    const REST: &str = "7 7 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1";
 
     fn fake(name: &str, processes: &[(u32, &str)]) -> PathBuf {
         let proc =
@@ -141,7 +130,7 @@ mod tests {
         for (pid, stat) in processes {
             let dir = proc.join(pid.to_string());
             std::fs::create_dir_all(&dir).unwrap();
-            std::fs::write(dir.join("stat"), stat).unwrap();
+            std::fs::write(dir.join("stat"), format!("{stat} {REST}\n")).unwrap();
         }
         proc
     }
@@ -151,10 +140,10 @@ mod tests {
         let proc = fake(
             "walk",
             &[
-                (10, "10 (a) S 1 10) S 9 10 0"),
-                (9, "9 (sh) S 5 9 0"),
-                (5, "5 (\u{fffd} ) R) S 1 0"),
-                (8, "8 (x) Z 7 0"),
+                (10, "10 (a) S 1 10) S 9"),
+                (9, "9 (sh) S 5"),
+                (5, "5 (\u{fffd} ) R) S 1"),
+                (8, "8 (x) Z 7"),
             ],
         );
         assert_eq!(descends(&proc, 10, 5), Ok(true));
@@ -171,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_loop_in_proc_ends_in_a_refusal() {
-        let proc = fake("loop", &[(10, "10 (a) S 11 0"), (11, "11 (b) S 10 0")]);
+        let proc = fake("loop", &[(10, "10 (a) S 11"), (11, "11 (b) S 10")]);
         assert!(descends(&proc, 10, 5).is_err());
         std::fs::remove_dir_all(proc).unwrap();
     }

@@ -7,6 +7,7 @@ mod script;
 
 use crate::escape::{WHOLE_PATH, escape_bytes};
 use crate::flow::App;
+use crate::stat::Stat;
 use hallpass_policy::{Parent, Subject};
 use image::Image;
 use nix::unistd::{Uid, User};
@@ -162,7 +163,7 @@ impl Identifier {
         let mut lineage = vec![pid];
         let mut at = pid;
         while lineage.len() <= MAX_PARENTS * 8 {
-            let parent = procfs::stat(at)?.parent;
+            let parent = Stat::of(at)?.parent;
             if parent == self.session {
                 return Some(lineage);
             }
@@ -177,7 +178,7 @@ impl Identifier {
 
     /// A process changes its identity by exec, which changes its executable or command line.
     fn process(&mut self, pid: u32) -> Option<Arc<Process>> {
-        let started = procfs::stat(pid)?.started;
+        let started = Stat::of(pid)?.started;
         let exe = procfs::exe(pid);
         let cmdline = procfs::cmdline(pid);
         if let Some(seen) = self.seen.get(&pid)
@@ -190,7 +191,7 @@ impl Identifier {
         let process = Arc::new(describe(pid, exe.clone(), &cmdline));
         if self.seen.len() >= MAX_REMEMBERED {
             self.seen.retain(|pid, seen| {
-                procfs::stat(*pid).is_some_and(|stat| stat.started == seen.started)
+                Stat::of(*pid).is_some_and(|stat| stat.started == seen.started)
             });
             if self.seen.len() >= MAX_REMEMBERED {
                 self.seen.clear();
@@ -226,18 +227,18 @@ pub fn exe(pid: u32) -> Option<String> {
 
 /// The device number of a process's controlling terminal, 0 where it has none.
 pub(crate) fn terminal(pid: u32) -> Option<u32> {
-    procfs::stat(pid).map(|stat| stat.terminal)
+    Stat::of(pid).map(|stat| stat.terminal)
 }
 
 /// True while the process runs; a zombie does not.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {
-    procfs::stat(pid).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+    Stat::of(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
 /// The parent of a process; none where it is gone.
 pub(crate) fn parent_of(pid: u32) -> Option<u32> {
-    procfs::stat(pid).map(|stat| stat.parent)
+    Stat::of(pid).map(|stat| stat.parent)
 }
 
 fn parent((pid, process): &(u32, Arc<Process>)) -> Parent {

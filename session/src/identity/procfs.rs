@@ -12,45 +12,8 @@ use std::path::{Path, PathBuf};
 const MAX_CMDLINE: u64 = 64 * 1024;
 /// Longest environment that is read; execve(2) allows more, but nobody's is.
 const MAX_ENVIRON: u64 = 1024 * 1024;
-/// /proc/PID/stat and the head of status are shorter than this.
-const MAX_STAT: u64 = 4096;
-
-/// The parts of /proc/PID/stat that are used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) state: u8,
-    pub(super) parent: u32,
-    /// `tty_nr`.
-    pub(super) terminal: u32,
-    /// Clock ticks since boot: with the pid it names a process for good.
-    pub(super) started: u64,
-}
-
-pub(super) fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&read(&format!("/proc/{pid}/stat"), MAX_STAT)?)
-}
-
-/// `PID (COMM) STATE PPID …`; COMM may hold anything, also `)`.
-fn parse_stat(text: &[u8]) -> Option<Stat> {
-    let after_comm = text
-        .iter()
-        .rposition(|byte| *byte == b')')?
-        .checked_add(2)?;
-    let rest = std::str::from_utf8(text.get(after_comm..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = *fields.next()?.as_bytes().first()?;
-    let parent = fields.next()?.parse().ok()?;
-    // tty_nr is field 7, a signed number that is none.
-    let terminal: i32 = fields.nth(2)?.parse().ok()?;
-    // starttime is field 22, the 15th after that.
-    let started = fields.nth(14)?.parse().ok()?;
-    Some(Stat {
-        state,
-        parent,
-        terminal: terminal.cast_unsigned(),
-        started,
-    })
-}
+/// The head of /proc/PID/status is shorter than this.
+const MAX_STATUS: u64 = 4096;
 
 /// The command line's bytes, arguments ended by NUL.
 pub(super) fn cmdline(pid: u32) -> Vec<u8> {
@@ -96,7 +59,7 @@ pub(super) fn comm(pid: u32) -> Option<String> {
 
 /// The effective user id.
 pub(super) fn uid(pid: u32) -> Option<u32> {
-    let text = read(&format!("/proc/{pid}/status"), MAX_STAT)?;
+    let text = read(&format!("/proc/{pid}/status"), MAX_STATUS)?;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     line.split_ascii_whitespace().nth(1)?.parse().ok()
@@ -115,44 +78,11 @@ fn read(path: &str, limit: u64) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stat, exe, parse_stat, stat, uid};
-
-    #[test]
-    fn a_comm_may_hold_anything() {
-        let text = b"7 (a) S 1 (b)) R 3 7 7 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
-        let parsed = parse_stat(text).unwrap();
-        assert_eq!(
-            parsed,
-            Stat {
-                state: b'R',
-                parent: 3,
-                terminal: 34816,
-                started: 4242
-            }
-        );
-    }
-
-    #[test]
-    fn what_is_no_stat_is_none() {
-        for text in [
-            &b""[..],
-            b")",
-            b"1 (a",
-            b"1 (a) ",
-            b"1 (a) R x",
-            b"1 (a) R 3 7",
-        ] {
-            assert_eq!(parse_stat(text), None);
-        }
-    }
+    use super::{exe, uid};
 
     #[test]
     fn this_process_is_seen_as_it_is() {
         let me = std::process::id();
-        assert_eq!(
-            stat(me).unwrap().parent,
-            std::os::unix::process::parent_id()
-        );
         let path = std::env::current_exe().unwrap();
         assert_eq!(exe(me).unwrap(), path.to_str().unwrap());
         assert_eq!(uid(me).unwrap(), nix::unistd::geteuid().as_raw());
