@@ -1,6 +1,7 @@
 //! Medians, ratios, and how they are printed.
 
 use crate::marks::{Mark, Results};
+use crate::measure::Measured;
 use crate::work::Work;
 use std::fmt::Write;
 
@@ -32,16 +33,17 @@ impl Samples {
 }
 
 /// One block of lines: the work, then a line a way.
-pub(crate) fn table(work: &Work, measured: &[(String, Samples)]) -> String {
+pub(crate) fn table(work: &Work, measured: &Measured) -> String {
     let mut text = format!("\n{}: {}\n", work.name, work.what);
-    let bare = measured
-        .first()
-        .map_or(f64::NAN, |(_, samples)| samples.median());
-    for (way, samples) in measured {
+    if let Some(reason) = &measured.impossible {
+        let _ = writeln!(text, "  not measured: {reason}");
+    }
+    let bare = measured.median("bare").unwrap_or(f64::NAN);
+    for (way, samples) in &measured.samples {
         let median = samples.median();
         let _ = writeln!(
             text,
-            "  {way:<22} {:>10}  {:>6.3} x   +{:<9}  (p10 {}, p90 {}, n {})",
+            "  {way:<14} {:>10}  {:>6.3} x   +{:<9}  (p10 {}, p90 {}, n {})",
             show(median),
             median / bare,
             show(median - bare),
@@ -49,6 +51,9 @@ pub(crate) fn table(work: &Work, measured: &[(String, Samples)]) -> String {
             show(samples.quantile(0.9)),
             samples.0.len(),
         );
+    }
+    for (way, reason) in &measured.failed {
+        let _ = writeln!(text, "  {way:<14} could not: {reason}");
     }
     text
 }
@@ -61,25 +66,40 @@ pub(crate) fn show(nanoseconds: f64) -> String {
     }
 }
 
-pub(crate) fn json(machine: &str, results: &Results) -> String {
+pub(crate) fn json(machine: &str, results: &Results, left_out: &[(&str, String)]) -> String {
     let works: serde_json::Map<String, serde_json::Value> = results
         .iter()
-        .map(|(work, measured)| {
-            let ways: serde_json::Map<String, serde_json::Value> = measured
-                .iter()
-                .map(|(way, samples)| {
-                    let value = serde_json::json!({
-                        "median_ns": samples.median(),
-                        "p10_ns": samples.quantile(0.1),
-                        "p90_ns": samples.quantile(0.9),
-                        "samples": samples.0.len(),
-                    });
-                    (way.clone(), value)
-                })
-                .collect();
-            (work.clone(), ways.into())
-        })
+        .map(|(work, measured)| (work.clone(), work_json(measured)))
         .collect();
     let marks: Vec<_> = Mark::all(results).iter().map(Mark::json).collect();
-    serde_json::json!({ "machine": machine, "works": works, "marks": marks }).to_string()
+    let without: serde_json::Map<String, serde_json::Value> = left_out
+        .iter()
+        .map(|(way, reason)| ((*way).to_owned(), reason.clone().into()))
+        .collect();
+    serde_json::json!({
+        "machine": machine, "works": works, "marks": marks, "without": without,
+    })
+    .to_string()
+}
+
+/// An object by way; a way that failed has only `error`. `error` for the whole work where nothing
+/// was measured.
+fn work_json(measured: &Measured) -> serde_json::Value {
+    if let Some(reason) = &measured.impossible {
+        return serde_json::json!({ "error": reason });
+    }
+    let mut ways = serde_json::Map::new();
+    for (way, samples) in &measured.samples {
+        let value = serde_json::json!({
+            "median_ns": samples.median(),
+            "p10_ns": samples.quantile(0.1),
+            "p90_ns": samples.quantile(0.9),
+            "samples": samples.0.len(),
+        });
+        ways.insert(way.clone(), value);
+    }
+    for (way, error) in &measured.failed {
+        ways.insert(way.clone(), serde_json::json!({ "error": error }));
+    }
+    ways.into()
 }

@@ -1,5 +1,8 @@
 //! The ways a piece of work is run: bare, under hallpass, under rivals that are installed.
 
+mod preloads;
+mod rivals;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,59 +14,33 @@ pub(crate) struct Way {
     prefix: Vec<OsString>,
     /// Preloaded instead, for a library without a launcher.
     preload: Option<PathBuf>,
+    /// Does nothing after a program has started: only start-ups are worth a measurement.
+    pub(crate) only_starts: bool,
 }
 
 impl Way {
-    /// Bare first: the others are compared with it.
-    pub(crate) fn all() -> io::Result<Vec<Self>> {
-        let mut ways = vec![Self {
-            name: "bare",
-            prefix: Vec::new(),
+    fn prefixed(name: &'static str, prefix: Vec<OsString>) -> Self {
+        Self {
+            name,
+            prefix,
             preload: None,
-        }];
-        let hallpass = std::env::current_exe()?.with_file_name("hallpass");
-        if !hallpass.exists() {
-            return Err(io::Error::other(format!(
-                "{} is missing: run `cargo build --release` first",
-                hallpass.display()
-            )));
+            only_starts: false,
         }
-        for (name, guard) in [("hallpass", "--guard=off"), ("guarded", "--guard=on")] {
-            let mut prefix = vec![hallpass.clone().into_os_string()];
-            let words = ["run", guard, "--prompt=none", "--default=allow", "--"];
-            prefix.extend(words.map(OsString::from));
-            ways.push(Self {
-                name,
-                prefix,
-                preload: None,
-            });
+    }
+
+    fn preloaded(name: &'static str, library: PathBuf) -> Self {
+        Self {
+            preload: Some(library),
+            ..Self::prefixed(name, Vec::new())
         }
-        if let Some(proxychains) = find("proxychains4") {
-            // A configuration under which every loopback connection is direct.
-            let config = std::env::temp_dir().join("hallpass-bench-proxychains.conf");
-            std::fs::write(&config, PROXYCHAINS)?;
-            let prefix = [proxychains.into(), "-q".into(), "-f".into(), config.into()];
-            ways.push(Self {
-                name: "proxychains4",
-                prefix: prefix.to_vec(),
-                preload: None,
-            });
-        }
-        match build_redhook() {
-            Ok(library) => ways.push(Self {
-                name: "redhook",
-                prefix: Vec::new(),
-                preload: Some(library),
-            }),
-            Err(error) => eprintln!("hallpass-bench: no redhook column: {error}"),
-        }
-        Ok(ways)
     }
 
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut words = self.prefix.iter().cloned().chain([program.into()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
+        // Whatever proxy the machine has, these servers are on loopback.
+        command.envs([("no_proxy", "127.0.0.1"), ("NO_PROXY", "127.0.0.1")]);
         if let Some(library) = &self.preload {
             command.env("LD_PRELOAD", library);
         }
@@ -71,32 +48,69 @@ impl Way {
     }
 }
 
-/// Builds the same hooks with redhook (tests/bench/redhook), beside this program.
-fn build_redhook() -> io::Result<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("redhook");
-    let target = std::env::current_exe()?.with_file_name("bench-redhook");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "--locked", "--target-dir"])
-        .arg(&target)
-        .arg("--manifest-path")
-        .arg(source.join("Cargo.toml"))
-        .status()?;
-    let library = target.join("release/libhallpass_bench_redhook.so");
-    if !(status.success() && library.exists()) {
-        return Err(io::Error::other(format!("cargo build: {status}")));
+/// A way's name and why it is not measured.
+type LeftOut = (&'static str, String);
+
+/// Bare first: the others are compared with it. `scratch` is for configurations and libraries.
+pub(crate) fn all(scratch: &Path) -> io::Result<(Vec<Way>, Vec<LeftOut>)> {
+    let mut ways = vec![Way::prefixed("bare", Vec::new())];
+    ways.extend(hallpass()?);
+    let mut left_out = Vec::new();
+    let others = [
+        ("empty preload", preloads::empty(scratch)),
+        ("redhook", preloads::redhook()),
+        ("proxychains4", rivals::proxychains(scratch)),
+        ("strace", rivals::strace()),
+        ("sandlock", rivals::sandlock(scratch)),
+        ("syd", rivals::syd()),
+    ];
+    for (name, way) in others {
+        match way {
+            Ok(way) => ways.push(way),
+            Err(error) => left_out.push((name, error.to_string())),
+        }
     }
-    Ok(library)
+    Ok((ways, left_out))
 }
 
-const PROXYCHAINS: &str =
-    "strict_chain\nlocalnet 127.0.0.0/255.0.0.0\n[ProxyList]\nsocks5 127.0.0.1 9\n";
+/// Everything is allowed, loopback by a rule, and nobody is asked.
+fn hallpass() -> io::Result<Vec<Way>> {
+    let hallpass = std::env::current_exe()?.with_file_name("hallpass");
+    if !hallpass.exists() {
+        return Err(io::Error::other(format!(
+            "{} is missing: run `cargo build --release -p hallpass` first",
+            hallpass.display()
+        )));
+    }
+    let way = |name, guard| {
+        let mut prefix = vec![hallpass.clone().into_os_string()];
+        let words = [
+            "run",
+            guard,
+            "--prompt=none",
+            "--default=allow",
+            "--allow=127.0.0.0/8",
+            "--",
+        ];
+        prefix.extend(words.map(OsString::from));
+        Way::prefixed(name, prefix)
+    };
+    Ok(vec![
+        way("guard off", "--guard=off"),
+        way("guard on", "--guard=on"),
+    ])
+}
 
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
+/// Where a program is on PATH.
+///
+/// # Errors
+/// Says that it is not there.
+pub(crate) fn find(program: &str) -> io::Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         // Version managers put scripts first, which would be measured instead of the program.
         .filter(|dir| !dir.to_string_lossy().contains("shims"))
         .map(|dir| dir.join(program))
         .find(|candidate| candidate.is_file())
+        .ok_or_else(|| io::Error::other(format!("{program} is not on PATH")))
 }
