@@ -72,6 +72,11 @@ impl Curtain {
         }))
     }
 
+    /// The window behind it.
+    pub(crate) fn window(&self) -> u32 {
+        self.window
+    }
+
     /// Keeps a window that has not been shown yet from being painted and shown: eframe shows it
     /// with its first frame, and makes none for a window that is hidden.
     ///

@@ -11,6 +11,7 @@ mod curtain;
 mod desk;
 mod desktop_theme;
 mod icon;
+mod keyboard;
 pub mod link;
 mod looker;
 pub mod model;

@@ -3,6 +3,7 @@
 use crate::IDLE;
 use crate::curtain::Curtain;
 use crate::desk::{Desk, Lift, Reason, Stage};
+use crate::keyboard::Keyboard;
 use crate::model::{Key, Model};
 use crate::view::{self, Tab, theme};
 use crate::{icon, show, warm};
@@ -27,6 +28,8 @@ struct Window {
     tab: Tab,
     /// Where it can wait without being seen. Elsewhere it ends instead of being hidden.
     curtain: Option<Arc<Curtain>>,
+    /// Where the window is one of X11: whether it has the keyboard.
+    keyboard: Option<Keyboard>,
     /// Since when it has been hidden and nothing has run.
     idle_since: Option<Instant>,
     /// A person wanted to look: it stays until they close it.
@@ -85,6 +88,10 @@ impl Window {
         theme::install(ctx);
         ctx.options_mut(|options| options.theme_preference = theme);
         let curtain = Curtain::hang(creation)?.map(Arc::new);
+        let keyboard = match &curtain {
+            Some(curtain) => Some(listen(&desk, ctx, curtain.window())?),
+            None => None,
+        };
         let reason = reason.or_else(|| desk.wanted());
         if let Some(curtain) = &curtain {
             let done = match reason {
@@ -99,6 +106,7 @@ impl Window {
             desk,
             tab: Tab::default(),
             curtain,
+            keyboard,
             idle_since: None,
             stays: false,
             done_since: None,
@@ -109,6 +117,13 @@ impl Window {
             is_warm: false,
         })
     }
+}
+
+/// Learns when the keyboard comes to the window.
+fn listen(desk: &Desk, ctx: &egui::Context, window: u32) -> Result<Keyboard, String> {
+    let (desk, ctx) = (desk.clone(), ctx.clone());
+    let came = move || desk.with(|model| model.keyboard_came(Instant::now()));
+    Keyboard::listen(window, Box::new(came), move || ctx.request_repaint())
 }
 
 /// How the window is brought from behind its curtain.
@@ -134,6 +149,9 @@ impl eframe::App for Window {
             self.is_warm = true;
             warm::letters(ctx, input.clone());
         }
+        if let Some(keyboard) = self.keyboard.as_ref().filter(|_| !input.events.is_empty()) {
+            keyboard.settle();
+        }
     }
 
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
@@ -149,6 +167,8 @@ impl eframe::App for Window {
             ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
             ctx.send_viewport_cmd(ViewportCommand::Focus);
         }
+        // Not below: `keyboard` waits for the desk in its turn.
+        let has_keyboard = self.keyboard.as_ref().map(Keyboard::is_here);
         let may_go = desk.with(|model| {
             let (unseen, close, focused) = ctx.input(|input| {
                 let viewport = input.viewport();
@@ -158,6 +178,7 @@ impl eframe::App for Window {
                     viewport.focused == Some(true),
                 )
             });
+            let focused = has_keyboard.unwrap_or(focused);
             if unseen {
                 model.hidden();
             }

@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 /// How long anything may take; the machine may have two busy cores and no graphics card.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Keys count 700 ms after a frame, which takes a debug build on two busy cores a second or two.
+pub(crate) const ARMED: Duration = Duration::from_secs(4);
 const TOOLS: [&str; 6] = ["Xvfb", "openbox", "xdotool", "import", "xprop", "curl"];
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
@@ -190,8 +192,15 @@ impl Screen {
         let window = self.window().expect("a window");
         self.xdotool(&["windowactivate", "--sync", &window]);
         eventually("the focus", || self.is_focused().then_some(()));
-        // 700 ms after a frame, which takes a debug build on two busy cores a second or two.
-        std::thread::sleep(Duration::from_secs(4));
+        std::thread::sleep(ARMED);
+    }
+
+    /// Gives the window the keyboard and presses a key at once; how long both took.
+    pub(crate) fn focus_and_type(&self, key: &str) -> Duration {
+        let window = self.window().expect("a window");
+        let start = Instant::now();
+        self.xdotool(&["windowactivate", "--sync", &window, "key", key]);
+        start.elapsed()
     }
 
     /// A key to whatever has the keyboard.
