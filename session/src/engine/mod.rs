@@ -21,6 +21,7 @@ mod question;
 mod retrying;
 #[cfg(test)]
 mod tests;
+mod ticking;
 
 pub use looking_up::LookUp;
 pub use offers::answer_rule;
@@ -29,7 +30,7 @@ use crate::control::protocol::QuestionId;
 use crate::event::Kind;
 use crate::flow::Flow;
 use crate::hold::Hold;
-use crate::verdict::{Fallback, Source, Verdict};
+use crate::verdict::{Source, Verdict};
 use hallpass_policy::{Action, Endpoint, Environment, Layer, Policy, Query, Rule};
 use kept::HangsOn;
 use passes::Passes;
@@ -305,52 +306,6 @@ impl Engine {
         self.environment = environment;
         self.generation += 1;
         self.decide_all_anew(now, wall);
-    }
-
-    /// Lets time pass: out-of-time questions, expired answers, grace, people who never came.
-    pub fn tick(&mut self, now: Instant) {
-        self.expire(now);
-        let (mut late, mut left_alone) = (Vec::new(), Vec::new());
-        for (id, open) in &mut self.questions {
-            if open.refresh_at.is_some_and(|at| at <= now) {
-                open.refresh_at = None;
-                self.effects.push(Effect::Show(*id));
-            }
-            if open.clock.is_over(now) {
-                late.push(*id);
-            } else if open.asks.is_empty() && open.alone_until.is_some_and(|until| until <= now) {
-                left_alone.push(*id);
-            }
-        }
-        for id in late {
-            self.fall_back(id, Fallback::Timeout);
-        }
-        for id in left_alone {
-            self.close_unanswered(id);
-        }
-        if self
-            .settings
-            .client_expected_until
-            .is_some_and(|until| until <= now)
-        {
-            self.settings.client_expected_until = None;
-            self.refuse_if_nobody_is_left(now);
-        }
-    }
-
-    /// When [`Self::tick`] has something to do next.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let questions = self
-            .questions
-            .values()
-            .flat_map(|open| [open.clock.ends(), open.alone_until, open.refresh_at])
-            .flatten();
-        let answers = self.given.iter().filter_map(|given| given.expires);
-        questions
-            .chain(answers)
-            .chain(self.settings.client_expected_until)
-            .min()
     }
 
     /// What the policy says where the address has these names.
