@@ -2,6 +2,7 @@
 
 use crate::show::{clip, clip_middle};
 use hallpass_policy::{AppPattern, Protocol};
+use hallpass_session::address::Address;
 use hallpass_session::control::protocol::{Duration, Offer, Question, Scope};
 use hallpass_session::event::FlowLine;
 use hallpass_session::flow::{Name, Trust};
@@ -36,7 +37,7 @@ impl Sentence {
     #[must_use]
     pub fn of(question: &Question) -> Self {
         let mut beside = Vec::new();
-        let address = address(question.address, question.scope_id);
+        let address = address(&question.address, question.scope_id);
         let host = match question.names.first() {
             Some(name) => {
                 let readable = readable(&name.name);
@@ -46,7 +47,7 @@ impl Sentence {
                 beside.push(address);
                 clip_middle(&readable, HOST)
             }
-            None => address,
+            None => clip_middle(&address, HOST),
         };
         let beside = match beside.is_empty() {
             true => String::new(),
@@ -75,7 +76,7 @@ impl Sentence {
 
 fn verb(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Tcp => "wants to connect to",
+        Protocol::Tcp | Protocol::Unix => "wants to connect to",
         Protocol::Udp => "wants to send to",
         Protocol::Icmp => "wants to ping",
         Protocol::Raw => "wants to send raw packets to",
@@ -99,7 +100,7 @@ fn port(protocol: Protocol, port: u16) -> String {
 
 /// The address, with its scope id where it has one.
 #[must_use]
-pub fn address(address: IpAddr, scope_id: u32) -> String {
+pub fn address(address: &Address, scope_id: u32) -> String {
     match scope_id {
         0 => address.to_string(),
         scope => format!("{address}%{scope}"),
@@ -178,6 +179,10 @@ pub fn place(place: &str) -> (&'static str, &'static str) {
         "lan" => ("LAN", "the network around this computer"),
         "multicast" => ("multicast", "everyone who listens on this network"),
         "internet" => ("internet", "somewhere on the internet"),
+        "socket" => (
+            "local socket",
+            "another program, which acts for whoever asks",
+        ),
         _ => ("elsewhere", "a place this window has no word for"),
     }
 }
@@ -232,7 +237,7 @@ pub fn span(seconds: u64) -> String {
 #[must_use]
 pub fn reach(offer: &Offer) -> String {
     match offer.scope {
-        Scope::Any => "anywhere".to_owned(),
+        Scope::Any => group_of_sockets(offer).unwrap_or("anywhere").to_owned(),
         Scope::Domain => {
             let domain = offer.to.first().map_or("", String::as_str);
             format!("{} and below", clip_middle(&readable(domain), BUTTON_HOST))
@@ -249,14 +254,23 @@ pub fn reach(offer: &Offer) -> String {
     }
 }
 
+/// The group, where the widest offer is one of UNIX sockets.
+fn group_of_sockets(offer: &Offer) -> Option<&str> {
+    let to = offer.to.first()?;
+    (to != "@any").then_some(to)
+}
+
 /// What each width is called.
 #[must_use]
-pub fn scope(scope: Scope) -> &'static str {
-    match scope {
+pub fn scope(offer: &Offer) -> &'static str {
+    let is_socket = |offer: &Offer| offer.to.iter().any(|to| to.starts_with("unix:"));
+    match offer.scope {
         Scope::Port => "this port",
+        Scope::Host if is_socket(offer) => "this socket",
         Scope::Host => "this host",
         Scope::Subnet => "its network",
         Scope::Domain => "its domain",
+        Scope::Any if group_of_sockets(offer).is_some() => "all like it",
         Scope::Any => "anywhere",
     }
 }
@@ -385,12 +399,13 @@ pub fn source(source: &Source) -> String {
 /// Whereto a call went, short: `printer.lan:631`.
 #[must_use]
 pub fn target(flow: &FlowLine) -> String {
-    let host = match (flow.names.first(), flow.address) {
+    let host = match (flow.names.first(), &flow.address) {
         (Some(name), _) => clip_middle(&readable(&name.name), HOST),
-        (None, IpAddr::V6(address)) if flow.port != 0 => format!("[{address}]"),
+        (None, Address::Ip(IpAddr::V6(address))) if flow.port != 0 => format!("[{address}]"),
         (None, address) => address.to_string(),
     };
     match flow.port {
+        0 if flow.proto == Protocol::Unix => clip_middle(&host, HOST),
         0 => format!("{host} ({})", flow.proto),
         port if flow.proto == Protocol::Tcp => format!("{host}:{port}"),
         port => format!("{host}:{port}/{}", flow.proto),

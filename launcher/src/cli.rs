@@ -4,6 +4,7 @@ use crate::commands::{
     agent::AgentArgs,
     answer::AnswerArgs,
     check::CheckArgs,
+    doctor::DoctorArgs,
     end,
     end_flow::EndArgs,
     events::EventsArgs,
@@ -52,6 +53,7 @@ enum Command {
     Check(CheckArgs),
     Import(ImportArgs),
     Agent(AgentArgs),
+    Doctor(DoctorArgs),
 }
 
 /// Parses the command line, does what it says, and tells the status to end with.
@@ -75,6 +77,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => end(commands::check::run(&args)),
         Command::Import(args) => end(commands::import::run(&args)),
         Command::Agent(args) => end(commands::agent::run(&args)),
+        Command::Doctor(args) => commands::doctor::run(&args),
     }
 }
 

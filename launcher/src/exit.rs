@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// What was asked for was done.
     Success = 0,
+    /// `hallpass doctor`: something is missing.
+    Lacking = 1,
     /// `--fail-on-block` without a status, where CMD said 0 although a connection was refused.
     Blocked = 111,
     /// `--timeout` ended CMD, as with timeout(1).

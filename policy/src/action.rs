@@ -15,10 +15,12 @@ pub enum Protocol {
     Icmp,
     /// Raw IP sockets, and sockets that write their own IP or link header.
     Raw,
+    /// UNIX-domain sockets of any type. No rule is written with it: their destinations say it.
+    Unix,
 }
 
 impl Protocol {
-    /// Every protocol, in the order of the enum.
+    /// Every protocol of IP, in the order of the enum: those that a destination may end with.
     pub const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Icmp, Self::Raw];
 
     /// Whether flows of this protocol have a port that a rule can name.
@@ -35,6 +37,7 @@ impl Protocol {
             Self::Udp => "udp",
             Self::Icmp => "icmp",
             Self::Raw => "raw",
+            Self::Unix => "unix",
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Facts<'a> {
     is_dns: bool,
     /// Names count even where [`crate::name_counts`] says no.
     trusts_names: bool,
+    /// All paths of a UNIX socket count, not only the first ([`Self::is_socket`]).
+    trusts_paths: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -45,14 +47,18 @@ impl<'a> Facts<'a> {
             names: query.names,
             is_dns: is_dns(query.protocol, far, env),
             trusts_names: false,
+            trusts_paths: false,
         }
     }
 
     /// The query as a rule with this action sees it. A name that does not count opens nothing,
-    /// but still closes: a denied host that a name server sends to 0.0.0.0 stays denied.
+    /// but still closes: a denied host that a name server sends to 0.0.0.0 stays denied. The same
+    /// goes for a further path of a socket: a program may have linked a broker to one that it may
+    /// use.
     pub(crate) fn seen_by(self, action: Action) -> Self {
         Self {
             trusts_names: action == Action::Deny,
+            trusts_paths: action != Action::Allow,
             ..self
         }
     }
@@ -80,6 +86,22 @@ impl<'a> Facts<'a> {
             Far::Ip { address, port, .. } => Some((address, port)),
             Far::Unix(_) => None,
         }
+    }
+
+    /// Whether this is a path of the UNIX socket.
+    pub(crate) fn is_socket(&self, own: &str) -> bool {
+        let Far::Unix(path) = self.far else {
+            return false;
+        };
+        // One directory with two names (FHS 3.0, 5.13).
+        let same = |path: &str| {
+            own == path
+                || own.strip_prefix("/var/run/").is_some_and(|rest| {
+                    path.strip_prefix("/run/")
+                        .is_some_and(|other| rest == other)
+                })
+        };
+        same(path) || (self.trusts_paths && self.names.iter().any(|other| same(other)))
     }
 
     /// Port 53 of a configured nameserver.

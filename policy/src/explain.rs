@@ -217,9 +217,14 @@ fn because(
             facts.standing().map_or("it", crate::Group::as_str),
             asked.rule
         ),
-        (None, None) => match facts.standing() {
+        (None, None) => match policy.standing(facts) {
             Some(group) => {
                 format!("{group} is allowed unless a rule says otherwise, and no rule matches")
+            }
+            None if policy.unmatched(facts) != policy.default_action() => {
+                "no rule matches, and nobody is asked about name services: refused, programs ask \
+                 the name servers by themselves"
+                    .to_owned()
             }
             None => format!(
                 "no rule matches, and the default is {}",

@@ -98,7 +98,14 @@ impl Index {
             chain(first);
         }
         match facts.far() {
-            Far::Unix(path) => chain(self.exact(rules, Key::Unix(path))),
+            Far::Unix(path) => {
+                for path in std::iter::once(&path).chain(facts.all_names()) {
+                    chain(self.exact(rules, Key::Unix(path)));
+                    if let Some(rest) = path.strip_prefix("/run/") {
+                        chain(self.exact(rules, Key::Unix(&format!("/var/run/{rest}"))));
+                    }
+                }
+            }
             Far::Ip { address, .. } => {
                 chain(self.exact(rules, Key::Address(address)));
                 self.networks.visit(address, &mut chain);

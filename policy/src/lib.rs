@@ -25,7 +25,9 @@ mod text;
 
 pub use action::{Action, Protocol};
 pub use app::{AppError, AppPattern};
-pub use destination::{Destination, DestinationError, Group, Specificity};
+pub use destination::{
+    Destination, DestinationError, Group, Specificity, is_name_service_path, is_session_bus_path,
+};
 pub use explain::{Considered, Explanation};
 pub use file::{FILE_MAX, FILE_VERSION, FileError, NOTE_MAX, RuleFile};
 pub use lint::{Warning, WarningKind, lint};

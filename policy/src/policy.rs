@@ -1,6 +1,7 @@
 //! The layers of rules, and which rule wins.
 
 use crate::decide::Facts;
+use crate::destination::{is_name_service, is_session_bus};
 use crate::index::Index;
 use crate::rule::Strength;
 use crate::{Action, Destination, Environment, Group, Query, Rule};
@@ -185,8 +186,8 @@ impl Policy {
             .iter()
             .find_map(|layer| self.best(*layer, &facts, now));
         let winner = first.map(|first| self.settled(first, &facts, now));
-        let standing = facts
-            .standing()
+        let standing = self
+            .standing(&facts)
             .filter(|group| winner.is_none_or(|winner| is_moot(&winner, *group)));
         match (standing, winner) {
             (Some(_), _) => Decision {
@@ -200,10 +201,27 @@ impl Policy {
                 standing,
             },
             (None, None) => Decision {
-                action: self.default,
+                action: self.unmatched(&facts),
                 winner: None,
                 standing,
             },
+        }
+    }
+
+    /// The group that a flow is allowed for unless a rule says otherwise. The session bus is none
+    /// where the default is deny: over it programs can be started outside the session.
+    pub(crate) fn standing(&self, facts: &Facts<'_>) -> Option<Group> {
+        let standing = facts.standing();
+        standing.filter(|_| self.default != Action::Deny || !is_session_bus(facts))
+    }
+
+    /// What holds for a flow that no rule matches. Nobody could say what a look-up by nscd or
+    /// systemd-resolved is for; refused, the C library asks the name servers by itself, which
+    /// rules can see. So nobody is asked.
+    pub(crate) fn unmatched(&self, facts: &Facts<'_>) -> Action {
+        match self.default {
+            Action::Ask if is_name_service(facts) => Action::Deny,
+            default => default,
         }
     }
 

@@ -62,7 +62,8 @@ pub struct Query<'a> {
     pub protocol: Protocol,
     /// To where.
     pub endpoint: Endpoint<'a>,
-    /// Canonical names ([`crate::canonical_name`]) that may satisfy name rules.
+    /// Canonical names ([`crate::canonical_name`]) that may satisfy name rules; of a UNIX socket
+    /// its further paths, by which rules that ask or deny match it, too.
     pub names: &'a [&'a str],
 }
 

@@ -640,3 +640,75 @@ fn explain_is_bounded_and_is_json() {
     assert_eq!(json["place"], "internet");
     assert_eq!(json["more"], 41);
 }
+
+/// What becomes of a call to a socket with these paths, the first its own.
+fn socket(policy: &Policy, paths: &[&str]) -> (Action, Option<Group>) {
+    let subject = Subject::default();
+    let query = Query {
+        subject: &subject,
+        protocol: Protocol::Unix,
+        endpoint: Endpoint::Unix { path: paths[0] },
+        names: &paths[1..],
+    };
+    let decision = policy.decide(&query, &env(), NOW.parse().unwrap());
+    (decision.action, decision.standing)
+}
+
+#[test]
+fn brokers_meet_the_default_and_name_services_ask_nobody() {
+    let mut policy = Policy::new();
+    for (default, broker, service, bus) in [
+        (Action::Ask, Action::Ask, Action::Deny, Action::Allow),
+        (Action::Deny, Action::Deny, Action::Deny, Action::Deny),
+        (Action::Allow, Action::Allow, Action::Allow, Action::Allow),
+    ] {
+        policy.set_default(default);
+        assert_eq!(socket(&policy, &["/run/docker.sock"]).0, broker);
+        assert_eq!(socket(&policy, &["/run/nscd/socket"]).0, service);
+        assert_eq!(socket(&policy, &["/run/user/7/bus"]).0, bus);
+        assert_eq!(socket(&policy, &["@/tmp/dbus-a"]).0, bus);
+        let x = socket(&policy, &["/tmp/.X11-unix/X0"]);
+        assert_eq!(x, (Action::Allow, Some(Group::Desktop)));
+    }
+    policy.set_default(Action::Ask);
+    policy.set_layer(
+        Layer::Flag,
+        vec![flag("ask @broker"), flag("deny @desktop")],
+    );
+    assert_eq!(socket(&policy, &["/run/nscd/socket"]).0, Action::Ask);
+    assert_eq!(socket(&policy, &["/run/user/7/bus"]).0, Action::Deny);
+    policy.set_default(Action::Deny);
+    policy.set_layer(Layer::Flag, vec![flag("allow @desktop")]);
+    assert_eq!(socket(&policy, &["/run/user/7/bus"]).0, Action::Allow);
+}
+
+#[test]
+fn a_further_path_of_a_socket_closes_and_does_not_open() {
+    let both = ["/run/docker.sock", "/home/me/link"];
+    for (rule, first, further) in [
+        ("allow unix:/run/docker.sock", Action::Allow, Action::Deny),
+        (
+            "allow unix:/var/run/docker.sock",
+            Action::Allow,
+            Action::Deny,
+        ),
+        ("allow unix:/home/me/link", Action::Deny, Action::Allow),
+    ] {
+        let mut policy = Policy::new();
+        policy.set_default(Action::Deny);
+        policy.set_layer(Layer::Flag, vec![flag(rule)]);
+        assert_eq!(socket(&policy, &both).0, first, "{rule}");
+        assert_eq!(socket(&policy, &[both[1], "/x"]).0, further, "{rule}");
+    }
+    let mut policy = Policy::new();
+    policy.set_default(Action::Allow);
+    for action in [Action::Deny, Action::Ask] {
+        let rule = flag(&format!("{action} unix:/home/me/link"));
+        policy.set_layer(Layer::Flag, vec![rule]);
+        assert_eq!(socket(&policy, &both).0, action);
+    }
+    // What X has its sockets beside does not make a broker one of a desktop.
+    policy.set_default(Action::Ask);
+    let linked = ["/tmp/.X11-unix/X0", "/run/docker.sock"];
+    assert_eq!(socket(&policy, &linked), (Action::Ask, None));
+}

@@ -13,7 +13,7 @@ mod state;
 mod tally;
 
 use crate::control::protocol::Message;
-use crate::engine::{AskId, Effect, Engine, Settings, Step, Totals};
+use crate::engine::{AskId, Effect, Engine, Settings, SocketRules, Step, Totals};
 use crate::event::{self, Event, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
@@ -220,6 +220,19 @@ impl Core {
         let mut state = self.lock();
         self.take_counts(&mut state);
         state.engine.totals()
+    }
+
+    /// What the rules of now say about UNIX sockets.
+    #[must_use]
+    pub fn socket_rules(&self) -> Arc<SocketRules> {
+        self.lock().engine.socket_rules()
+    }
+
+    /// Whether the call would be refused though no rule says so.
+    #[must_use]
+    pub fn refuses_by_default(&self, flow: &Flow) -> bool {
+        let wall = jiff::Timestamp::now();
+        self.lock().engine.refuses_by_default(flow, wall)
     }
 
     /// Records something that the engine does not know of.

@@ -1,11 +1,11 @@
 //! Events: the one source of `-v`, log, reports, monitor and history (docs/control.md).
 
+use crate::address::Address;
 use crate::flow::{Flow, Name};
 use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
 use hallpass_policy::Protocol;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 
 /// Version of the event format.
 pub const VERSION: u32 = 1;
@@ -131,7 +131,7 @@ pub struct FlowLine {
     /// Transport.
     pub proto: Protocol,
     /// Address.
-    pub address: IpAddr,
+    pub address: Address,
     /// Port, 0 if none.
     pub port: u16,
     /// Names, latest first.
@@ -157,7 +157,7 @@ impl FlowLine {
             script: flow.app.subject.script.is_some(),
             package: flow.app.subject.packages.first().cloned(),
             proto: flow.protocol,
-            address: flow.address,
+            address: flow.address.clone(),
             port: flow.port,
             names: flow.names.clone(),
             look_up: false,

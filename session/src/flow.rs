@@ -1,8 +1,8 @@
 //! What one held call is: who, how, to where, under which name. Plain data, no I/O.
 
+use crate::address::Address;
 use hallpass_policy::{Protocol, Subject};
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who makes the call: what policy matches on, and what a person is shown besides.
@@ -49,13 +49,13 @@ pub struct Flow {
     pub app: Arc<App>,
     /// The transport.
     pub protocol: Protocol,
-    /// Canonical address: a v4-mapped IPv6 address is its IPv4 address.
-    pub address: IpAddr,
+    /// To where.
+    pub address: Address,
     /// IPv6 scope id, shown and ignored in matching; 0 if there is none.
     pub scope_id: u32,
     /// Port in host order; 0 for protocols that have none.
     pub port: u16,
-    /// Names the program looked this address up under, latest first.
+    /// Names the program looked this address up under, latest first; a UNIX socket has none.
     pub names: Vec<Name>,
 }
 

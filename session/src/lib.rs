@@ -7,6 +7,7 @@
 //! This crate must never start a program, read a terminal or link a GUI, and its engine must
 //! never do I/O or read a clock.
 
+pub mod address;
 pub mod ask_server;
 pub mod checksum;
 pub mod control;

@@ -12,6 +12,7 @@ mod live;
 
 pub use live::{age, amount, live, live_facts, live_reason};
 
+use crate::address::Address;
 use crate::control::protocol::Question;
 use crate::escape::clip;
 use crate::event::{Event, FlowLine, Kind};
@@ -158,7 +159,7 @@ pub fn flow(flow: &FlowLine) -> String {
             format!("{process} → look-up of {name}{port} ({})", flow.address)
         }
         _ => {
-            let to = destination(flow.address, flow.port, flow.proto, &flow.names);
+            let to = destination(&flow.address, flow.port, flow.proto, &flow.names);
             format!("{process} → {to}")
         }
     }
@@ -171,9 +172,12 @@ fn process(app: &str, pid: u32) -> String {
 }
 
 /// Where to, as a rule would be written, then the address if that is not the same:
-/// `printer.lan:631/tcp (192.168.1.9)`, `[fd00::1]:53/udp`, `10.0.0.1/icmp`.
+/// `printer.lan:631/tcp (192.168.1.9)`, `[fd00::1]:53/udp`, `10.0.0.1/icmp`, `unix:/run/x.sock`.
 #[must_use]
-pub fn destination(address: IpAddr, port: u16, protocol: Protocol, names: &[Name]) -> String {
+pub fn destination(address: &Address, port: u16, protocol: Protocol, names: &[Name]) -> String {
+    if let Address::Unix(_) = address {
+        return clip(&address.to_string(), MAX_NAME);
+    }
     let suffix = if protocol.has_ports() {
         format!(":{port}/{protocol}")
     } else {
@@ -181,7 +185,9 @@ pub fn destination(address: IpAddr, port: u16, protocol: Protocol, names: &[Name
     };
     match (names.first(), address) {
         (Some(name), address) => format!("{}{suffix} ({address})", clip(&name.name, MAX_NAME)),
-        (None, IpAddr::V6(address)) if protocol.has_ports() => format!("[{address}]{suffix}"),
+        (None, Address::Ip(IpAddr::V6(address))) if protocol.has_ports() => {
+            format!("[{address}]{suffix}")
+        }
         (None, address) => format!("{address}{suffix}"),
     }
 }
@@ -196,7 +202,7 @@ pub fn asked_about(question: &Question) -> String {
             format!("{name}, any port ({})", question.address)
         }
         _ => destination(
-            question.address,
+            &question.address,
             question.port,
             question.protocol,
             &question.names,

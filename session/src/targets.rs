@@ -1,6 +1,7 @@
 //! The processes of the program: who each is, and which names it has looked up. Whichever way a
 //! call comes in, by the ask socket or by the guard, this makes a flow of it.
 
+use crate::address::{Address as FarEnd, Socket};
 use crate::flow::{Flow, Name};
 use crate::identity::{Identifier, Identity};
 use crate::names::NameTable;
@@ -46,7 +47,7 @@ impl Targets {
             pid,
             app: Arc::clone(&identity.app),
             protocol,
-            address,
+            address: address.into(),
             scope_id: match to {
                 SocketAddr::V4(_) => 0,
                 SocketAddr::V6(to) => to.scope_id(),
@@ -54,6 +55,20 @@ impl Targets {
             // A program writes anything there where it means nothing.
             port: if protocol.has_ports() { to.port() } else { 0 },
             names: names.into_iter().map(Name::claimed).collect(),
+        }
+    }
+
+    /// A call of `pid` to a UNIX socket.
+    #[must_use]
+    pub fn socket_flow(&self, pid: u32, identity: &Identity, socket: Socket) -> Flow {
+        Flow {
+            pid,
+            app: Arc::clone(&identity.app),
+            protocol: Protocol::Unix,
+            address: FarEnd::Unix(socket),
+            scope_id: 0,
+            port: 0,
+            names: Vec::new(),
         }
     }
 

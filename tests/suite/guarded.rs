@@ -322,14 +322,20 @@ int main(int argc, char **argv) {
 }
 "#;
 
-#[test]
-fn where_the_kernel_refuses_a_guard_the_run_does_not_begin() {
-    let (dir, server) = (Dir::new(), Http::v4());
+/// The program that does so: it takes `taken` or `refused`, and what to start.
+pub(crate) fn outer(dir: &Dir) -> String {
     let source = dir.write("home/outer.c", OUTER);
     let program = dir.path("home/outer").to_str().unwrap().to_owned();
     dir.bare(&["cc", "-o", &program, source.to_str().unwrap()])
         .output()
         .ok();
+    program
+}
+
+#[test]
+fn where_the_kernel_refuses_a_guard_the_run_does_not_begin() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let program = outer(&dir);
     let (url, hallpass) = (server.url(), env!("CARGO_BIN_EXE_hallpass"));
     for (way, why) in [
         ("taken", "a second seccomp listener"),

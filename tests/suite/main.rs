@@ -14,8 +14,10 @@
 
 mod harness;
 
+mod brokers;
 mod canonical;
 mod coverage;
+mod doctor;
 mod exits;
 mod flows;
 mod guarded;

@@ -1,6 +1,7 @@
 //! A rule in the person's own words, instead of one of those that are offered.
 
 use hallpass_policy::{Destination, Endpoint, Environment, Query};
+use hallpass_session::address::Address;
 use hallpass_session::control::protocol::Question;
 use ipnet::IpNet;
 
@@ -82,15 +83,20 @@ fn covers(to: &Destination, question: &Question) -> bool {
     let query = Query {
         subject: &question.app.subject,
         protocol: question.protocol,
-        endpoint: Endpoint::Ip {
-            address: question.address,
-            port: question.port,
+        endpoint: match &question.address {
+            Address::Ip(address) => Endpoint::Ip {
+                address: *address,
+                port: question.port,
+            },
+            Address::Unix(socket) => Endpoint::Unix {
+                path: socket.path(),
+            },
         },
         names: &names,
     };
     // The window does not know the session's networks, but where it says the address is.
-    let attached = match question.place.as_str() {
-        "lan" => vec![IpNet::from(question.address)],
+    let attached = match (question.place.as_str(), question.address.ip()) {
+        ("lan", Some(address)) => vec![IpNet::from(address)],
         _ => Vec::new(),
     };
     let environment = Environment {

@@ -72,7 +72,7 @@ pub(super) fn facts(item: &Item, model: &Model) -> Vec<(&'static str, String)> {
         None => app.uid.to_string(),
     };
     facts.push(("User", user));
-    let address = words::address(question.address, question.scope_id);
+    let address = words::address(&question.address, question.scope_id);
     let to = match question.port {
         0 => format!("{address}, {}", question.protocol),
         port => format!("{address}, port {port}, {}", question.protocol),

@@ -240,7 +240,7 @@ fn reach(ui: &mut Ui, model: &mut Model, item: &Item, choice: Choice, now: Insta
                 key: String::new(),
                 selected: offer.scope == choice.scope && model.edit().is_none(),
                 enabled: true,
-                hint: format!("{}: {}", words::scope(offer.scope), offer.to.join(", ")),
+                hint: format!("{}: {}", words::scope(offer), offer.to.join(", ")),
             })
             .collect();
         if let Some(offer) = segments(ui, &widths, armed).and_then(|index| offers.get(index)) {

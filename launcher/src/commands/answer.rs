@@ -110,7 +110,7 @@ fn is_meant(flow: &LiveFlow, question: &Question) -> bool {
     let same_name = |one: &Name| question.names.iter().any(|other| one.name == other.name);
     flow.direction == Direction::Out
         && flow.app == question.app.identity()
-        && (flow.address == question.address || flow.names.iter().any(same_name))
+        && (question.address == flow.address || flow.names.iter().any(same_name))
 }
 
 fn call(args: &AnswerArgs, question: QuestionId, answer: &Answer) -> Call {

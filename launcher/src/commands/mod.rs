@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod check;
+pub(crate) mod doctor;
 pub(crate) mod end_flow;
 pub(crate) mod events;
 pub(crate) mod explain;

@@ -3,7 +3,6 @@
 use hallpass_policy::{Parent, Protocol, Subject};
 use hallpass_session::control::protocol::{Offer, Question, Scope};
 use hallpass_session::flow::{App, Name, Trust};
-use std::net::IpAddr;
 
 /// curl and a printer that has a name.
 pub(crate) fn printer() -> Question {
@@ -36,7 +35,7 @@ pub(crate) fn printer() -> Question {
             uid: 1000,
         },
         protocol: Protocol::Tcp,
-        address: IpAddr::from([192, 168, 1, 9]),
+        address: [192, 168, 1, 9].into(),
         scope_id: 0,
         port: 631,
         names: vec![Name {

@@ -151,7 +151,7 @@ fn parts(choice: &Choice, scene: &Scene, look: &Look) -> Vec<Part> {
 fn headline(question: &Question, look: &Look) -> Text {
     let does = match question.protocol {
         _ if question.hold == Hold::Name => "wants to look up, and connect to,",
-        Protocol::Tcp => "wants to connect to",
+        Protocol::Tcp | Protocol::Unix => "wants to connect to",
         Protocol::Udp => "wants to send to",
         Protocol::Icmp => "wants to ping",
         Protocol::Raw => "wants to send raw packets to",
@@ -182,6 +182,7 @@ fn place(question: &Question) -> Text {
     let (style, badge) = match question.place.as_str() {
         "lan" => (Style::Caution, "LAN"),
         "loopback" => (Style::Info, "this machine"),
+        "socket" => (Style::Caution, "acts for others"),
         other => (Style::Info, other),
     };
     labelled("address", &address(question))
@@ -191,7 +192,7 @@ fn place(question: &Question) -> Text {
 
 fn address(question: &Question) -> String {
     if question.scope_id == 0 {
-        question.address.to_string()
+        clip(&question.address.to_string(), MAX_LINE)
     } else {
         format!("{}%{}", question.address, question.scope_id)
     }
@@ -302,13 +303,16 @@ fn durations(choice: &Choice) -> Text {
 }
 
 fn widths(choice: &Choice, look: &Look) -> Text {
+    let is_of_socket = choice.question.protocol == Protocol::Unix;
     let mut text = Text::new().with(Style::Dim, format!("{:<9} ", "how wide"));
     for offer in &choice.question.offers {
         let name = match offer.scope {
             Scope::Port => "this port".to_owned(),
+            Scope::Host if is_of_socket => "this socket".to_owned(),
             Scope::Host => "this host".to_owned(),
             Scope::Subnet => offer.to.first().cloned().unwrap_or_default(),
             Scope::Domain => offer.to.last().cloned().unwrap_or_default(),
+            Scope::Any if is_of_socket => offer.to.first().cloned().unwrap_or_default(),
             Scope::Any => "anywhere".to_owned(),
         };
         let is_chosen = choice

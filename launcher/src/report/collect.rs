@@ -2,12 +2,12 @@
 //! however many different calls a program makes.
 
 use super::{Counts, Entry, Outcome, Report, Target};
+use hallpass_session::address::Address;
 use hallpass_session::core::Sink;
 use hallpass_session::event::{Event, FlowLine, Kind};
 use hallpass_session::flow::Name;
 use hallpass_session::verdict::{Source, Verdict};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries for each outcome, so that a flood of one kind does not crowd out another.
@@ -55,7 +55,7 @@ struct Key {
     package: Option<String>,
     target: Target,
     /// None where names say where to: one name often has many addresses.
-    address: Option<IpAddr>,
+    address: Option<Address>,
     source: Source,
     outcome: Outcome,
 }
@@ -162,7 +162,7 @@ impl Gathered {
         let key = Key {
             app: flow.app.clone(),
             package: flow.package.clone(),
-            address: names.is_empty().then_some(flow.address),
+            address: names.is_empty().then(|| flow.address.clone()),
             target: target(names),
             source: source.clone(),
             outcome,
@@ -183,7 +183,7 @@ impl Gathered {
             entry.count = entry.count.saturating_add(count);
             entry.last.clone_from(&event.time);
             if let Some(flow) = flow {
-                entry.add_address(flow.address);
+                entry.add_address(&flow.address);
             }
             self.listed.add(key.outcome, count);
             return;
@@ -212,7 +212,7 @@ impl Gathered {
             is_script,
             package: key.package,
             target,
-            addresses: flow.map(|flow| flow.address).into_iter().collect(),
+            addresses: flow.map(|flow| flow.address.clone()).into_iter().collect(),
             has_more_addresses: false,
             outcome: key.outcome,
             source: key.source,
@@ -275,12 +275,12 @@ fn source_bytes(source: &Source) -> usize {
 }
 
 impl Entry {
-    fn add_address(&mut self, address: IpAddr) {
-        if self.addresses.contains(&address) {
+    fn add_address(&mut self, address: &Address) {
+        if self.addresses.contains(address) {
             return;
         }
         if self.addresses.len() < MAX_ADDRESSES {
-            self.addresses.push(address);
+            self.addresses.push(address.clone());
         } else {
             self.has_more_addresses = true;
         }

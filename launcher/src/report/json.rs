@@ -2,10 +2,10 @@
 
 use super::{Counts, Entry, Outcome, Report, Target};
 use hallpass_policy::Protocol;
+use hallpass_session::address::Address;
 use hallpass_session::flow::Name;
 use hallpass_session::verdict::Source;
 use serde::Serialize;
-use std::net::IpAddr;
 
 /// Version of the format. New fields are no new version.
 const VERSION: u32 = 1;
@@ -55,7 +55,7 @@ enum Where<'a> {
         proto: Protocol,
         port: u16,
         names: &'a [Name],
-        addresses: &'a [IpAddr],
+        addresses: &'a [Address],
         more_addresses: bool,
     },
     Call {

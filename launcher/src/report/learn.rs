@@ -94,6 +94,11 @@ fn needs(
     let Target::Flow { proto, port, names } = &entry.target else {
         return Err("no rule can allow it".to_owned());
     };
+    if *proto == Protocol::Unix {
+        return Err(
+            "programs can be started, and names looked up, through it: allow it by hand".to_owned(),
+        );
+    }
     match (&entry.outcome, &entry.source) {
         (Outcome::WouldBeRefused, Source::Audit { would }) if **would == Source::Default => {}
         (Outcome::WouldBeRefused, Source::Audit { would }) => {
@@ -114,7 +119,11 @@ fn needs(
     // A name that would open nothing, as that of a public host for an address at home, is none.
     let by_name = names.iter().find(|name| {
         let mut addresses = entry.addresses.iter();
-        addresses.all(|address| name_counts(&name.name, *address, env))
+        addresses.all(|address| {
+            address
+                .ip()
+                .is_some_and(|address| name_counts(&name.name, address, env))
+        })
     });
     let hosts = match by_name {
         Some(name) => vec![name.name.clone()],

@@ -28,10 +28,10 @@ pub(crate) use output::Reports;
 pub(crate) use wanted::Wanted;
 
 use hallpass_policy::Protocol;
+use hallpass_session::address::Address;
 use hallpass_session::flow::Name;
 use hallpass_session::verdict::Source;
 use serde::Serialize;
-use std::net::IpAddr;
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -84,7 +84,7 @@ pub(crate) struct Entry {
     /// Where to.
     pub(crate) target: Target,
     /// The addresses, in the order of their first use; at most [`collect::MAX_ADDRESSES`].
-    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) addresses: Vec<Address>,
     /// There were more of them.
     pub(crate) has_more_addresses: bool,
     /// What came of it.

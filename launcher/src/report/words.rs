@@ -4,6 +4,7 @@
 //! a report is read by programs that take a line break or a control byte for more than text.
 
 use super::{Counts, Entry, Outcome, Target};
+use hallpass_session::address::Address;
 use hallpass_session::escape::{clip, escape};
 use hallpass_session::render;
 use hallpass_session::verdict::Source;
@@ -56,7 +57,8 @@ impl Entry {
                 };
                 match (names.first(), self.addresses.first()) {
                     (Some(name), _) => format!("{}{suffix}", short(&name.name)),
-                    (None, Some(IpAddr::V6(address))) if proto.has_ports() => {
+                    (None, Some(socket @ Address::Unix(_))) => short(&socket.to_string()),
+                    (None, Some(Address::Ip(IpAddr::V6(address)))) if proto.has_ports() => {
                         format!("[{address}]{suffix}")
                     }
                     (None, Some(address)) => format!("{address}{suffix}"),

@@ -3,24 +3,28 @@
 //! Nothing is decided here but what no rule can say: which UNIX sockets are nobody's business,
 //! and which are out of every target's reach.
 
+mod brokers;
 mod look_ups;
 mod refusals;
 mod sockets;
 mod staged;
 
+use brokers::Brokers;
 use hallpass_guard::{
     Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
 };
-use hallpass_policy::canonical_name;
+use hallpass_policy::{canonical_name, is_name_service_path};
+use hallpass_session::address::Socket;
 use hallpass_session::core::Core;
 use hallpass_session::event::Kind;
+use hallpass_session::flow::Flow;
 use hallpass_session::identity::Identity;
 use hallpass_session::targets::{Targets, ip};
 use hallpass_session::verdict::{self, Fallback, Source};
 use hallpass_session::verify::Verifier;
 use hallpass_wire::{NameReport, Note};
 use look_ups::LookUps;
-use refusals::{Rebound, Refusals};
+use refusals::{Refusals, Said};
 use sockets::OutOfReach;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,7 +32,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Why there is no guard, and what a person can do.
-pub(super) fn cannot_install(error: &InstallError) -> String {
+pub(crate) fn cannot_install(error: &InstallError) -> String {
     match error {
         InstallError::AlreadyGuarded
         | InstallError::Refused(_)
@@ -48,9 +52,12 @@ pub(super) struct Decider {
     targets: Mutex<Targets>,
     verifier: Verifier,
     look_ups: Mutex<LookUps>,
-    rebound: Mutex<Rebound>,
+    rebound: Mutex<Said>,
+    /// Programs whose look-ups go past nscd and systemd-resolved.
+    without_service: Mutex<Said>,
     refusals: Mutex<Refusals>,
     out_of_reach: OutOfReach,
+    brokers: Brokers,
 }
 
 impl Decider {
@@ -63,8 +70,10 @@ impl Decider {
             verifier: Verifier::default(),
             look_ups: Mutex::default(),
             rebound: Mutex::default(),
+            without_service: Mutex::default(),
             refusals: Mutex::default(),
             out_of_reach: OutOfReach::new(dir),
+            brokers: Brokers::default(),
         }
     }
 
@@ -108,6 +117,45 @@ impl Decider {
         staged::look_up(&self.core, &self.verifier, caller.pid, flows, reply)
     }
 
+    /// A socket that nobody has a word about passes.
+    fn ask_socket(&self, caller: Caller, socket: Option<Socket>, reply: Reply) -> Option<Withdraw> {
+        let Some(socket) = socket else {
+            reply.settle(Verdict::Allow);
+            return None;
+        };
+        let flow = {
+            let mut targets = lock(&self.targets);
+            let identity = targets.identify(caller.pid);
+            identity.map(|identity| targets.socket_flow(caller.pid, &identity, socket.clone()))
+        };
+        let Some(flow) = flow else {
+            self.refuse(caller, None, "a call", Fallback::NotOurs);
+            reply.settle(Verdict::Deny);
+            return None;
+        };
+        if is_name_service_path(socket.path()) && self.core.refuses_by_default(&flow) {
+            self.say_who_looks_up(&flow, socket.path());
+            reply.settle(Verdict::Deny);
+            return None;
+        }
+        staged::ask(&self.core, flow, reply)
+    }
+
+    /// The C library tries a name service on each look-up and goes on without it: one line for
+    /// each program, no refusal.
+    fn say_who_looks_up(&self, flow: &Flow, path: &str) {
+        let app = flow.app.identity();
+        if lock(&self.without_service).is_new(app) {
+            let text = format!(
+                "its look-ups do not go through unix:{path}, where no rule would see them; \
+                 --allow unix:{path} lets them"
+            );
+            self.core.record(Kind::Coverage {
+                text: refusals::line(app, flow.pid, &text),
+            });
+        }
+    }
+
     fn point_out_rebinding(&self, report: &NameReport) {
         let Ok(name) = canonical_name(report.name()) else {
             return;
@@ -148,27 +196,27 @@ impl Decide for Decider {
         }
         match call.destination {
             Destination::Ip(protocol, to) => self.ask(call.caller, protocol, to, reply),
-            // Brokers are decided here, too, once there are rules for them.
             Destination::Path {
                 path,
                 device,
                 inode,
             } => {
-                let verdict = if self.out_of_reach.has(&path, (device, inode)) {
-                    let identity = lock(&self.targets).identify(call.caller.pid);
+                let (caller, file) = (call.caller, (device, inode));
+                if self.out_of_reach.has(&path, file) {
+                    let identity = lock(&self.targets).identify(caller.pid);
                     let what = "a connection to a session's control socket";
-                    self.refuse(call.caller, identity.as_ref(), what, Fallback::Closed);
-                    Verdict::Deny
-                } else {
-                    Verdict::Allow
-                };
-                reply.settle(verdict);
-                None
+                    self.refuse(caller, identity.as_ref(), what, Fallback::Closed);
+                    reply.settle(Verdict::Deny);
+                    return None;
+                }
+                let rules = self.core.socket_rules();
+                let socket = self.brokers.at_path(&path, file, caller.pid, &rules);
+                self.ask_socket(caller, socket, reply)
             }
             // No control socket is abstract.
-            Destination::Abstract(_) => {
-                reply.settle(Verdict::Allow);
-                None
+            Destination::Abstract(name) => {
+                let socket = self.brokers.at_name(&name, &self.core.socket_rules());
+                self.ask_socket(call.caller, socket, reply)
             }
         }
     }

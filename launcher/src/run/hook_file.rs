@@ -21,7 +21,7 @@ const MODE: u32 = 0o555;
 
 /// Gives the path of the hook's file; writes it first where it is not there. The error is for a
 /// person.
-pub(super) fn place() -> Result<PathBuf, String> {
+pub(crate) fn place() -> Result<PathBuf, String> {
     let mut refused = Vec::new();
     for dir in candidates() {
         match place_in(&dir, HOOK) {

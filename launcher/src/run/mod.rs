@@ -28,7 +28,7 @@ mod engine;
 mod forward;
 mod front;
 mod guard;
-mod hook_file;
+pub(crate) mod hook_file;
 pub(crate) mod learn;
 mod link;
 pub(crate) mod policy;
@@ -42,6 +42,8 @@ mod terminal;
 mod timeout;
 mod totals;
 pub(crate) mod window;
+
+pub(crate) use guard::cannot_install;
 
 /// Runs the command and tells the status to end with.
 pub(crate) fn main(args: &args::RunArgs) -> ExitCode {

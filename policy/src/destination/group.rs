@@ -44,21 +44,28 @@ const BROKERS: &[&str] = &[
     // systemd: start units, resolve names.
     "/run/systemd/private",
     "/run/user/*/systemd/private",
-    "/run/systemd/resolve/io.systemd.Resolve",
     // The system bus can start services as root.
     "/run/dbus/system_bus_socket",
     "/var/run/dbus/system_bus_socket",
-    // nscd resolves names.
+];
+
+/// Brokers that look names up. The C library tries them on every look-up, and asks name servers by
+/// itself where it may not.
+const NAME_SERVICES: &[&str] = &[
     "/run/nscd/socket",
     "/var/run/nscd/socket",
+    "/run/systemd/resolve/io.systemd.Resolve",
 ];
+
+/// The session bus. What is sent over it is not seen: mostly what a program with windows needs,
+/// but also orders to start programs outside the session (D-Bus activation, `systemd-run --user`).
+const SESSION_BUS: &[&str] = &["/run/user/*/bus", "/tmp/dbus-*", "@/tmp/dbus-*"];
 
 /// What a program with windows and sound connects to when it starts.
 const DESKTOP: &[&str] = &[
     "/tmp/.X11-unix/*",
     "@/tmp/.X11-unix/*",
     "/run/user/*/wayland-*",
-    "/run/user/*/bus",
     "/run/user/*/at-spi/*",
     "/run/user/*/pipewire-*",
     "/run/user/*/pulse/native",
@@ -125,6 +132,24 @@ impl Group {
         }
     }
 
+    /// Whether a path, absolute or `@name`, is one of its UNIX-domain sockets'.
+    #[must_use]
+    pub fn has_socket(self, path: &str) -> bool {
+        self.socket_paths()
+            .any(|pattern| path_matches(pattern, path))
+    }
+
+    /// The paths of its UNIX-domain sockets, `*` for any run of characters but `/`, `@` in front of
+    /// an abstract name; none for groups of IP addresses.
+    pub fn socket_paths(self) -> impl Iterator<Item = &'static str> {
+        let lists: [&'static [&'static str]; 2] = match self {
+            Self::Broker => [BROKERS, NAME_SERVICES],
+            Self::Desktop => [DESKTOP, SESSION_BUS],
+            _ => [&[], &[]],
+        };
+        lists.into_iter().flatten().copied()
+    }
+
     /// Whether its members are UNIX-domain sockets.
     pub(crate) fn is_unix(self) -> bool {
         matches!(self, Self::Broker | Self::Desktop)
@@ -135,9 +160,12 @@ impl Group {
             return facts.protocol() == Protocol::Raw;
         }
         match facts.far() {
-            Far::Unix(path) => match self {
-                Self::Broker => BROKERS.iter().any(|pattern| path_matches(pattern, path)),
-                Self::Desktop => DESKTOP.iter().any(|pattern| path_matches(pattern, path)),
+            Far::Unix(_) => match self {
+                Self::Broker => is_broker(facts),
+                // A broker's socket that was linked or mounted to where X has its own is a broker.
+                Self::Desktop => {
+                    (is_one_of(DESKTOP, facts) || is_session_bus(facts)) && !is_broker(facts)
+                }
                 _ => false,
             },
             Far::Ip { place, .. } => match self {
@@ -158,6 +186,42 @@ impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+fn is_broker(facts: &Facts<'_>) -> bool {
+    is_one_of(BROKERS, facts) || is_name_service(facts)
+}
+
+/// Whether a path is one of nscd's or systemd-resolved's: brokers that look names up.
+#[must_use]
+pub fn is_name_service_path(path: &str) -> bool {
+    NAME_SERVICES.contains(&path)
+}
+
+/// Whether a path, absolute or `@name`, is one of a session bus.
+#[must_use]
+pub fn is_session_bus_path(path: &str) -> bool {
+    SESSION_BUS
+        .iter()
+        .any(|pattern| path_matches(pattern, path))
+}
+
+/// Whether it is a socket of nscd or systemd-resolved.
+pub(crate) fn is_name_service(facts: &Facts<'_>) -> bool {
+    is_one_of(NAME_SERVICES, facts)
+}
+
+/// Whether it is the session bus.
+pub(crate) fn is_session_bus(facts: &Facts<'_>) -> bool {
+    is_one_of(SESSION_BUS, facts)
+}
+
+fn is_one_of(patterns: &[&str], facts: &Facts<'_>) -> bool {
+    let Far::Unix(path) = facts.far() else {
+        return false;
+    };
+    let mut paths = std::iter::once(path).chain(facts.all_names().iter().copied());
+    paths.any(|path| patterns.iter().any(|pattern| path_matches(pattern, path)))
 }
 
 /// Whether a path is one of a pattern whose segments hold at most one `*` each.

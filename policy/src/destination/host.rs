@@ -60,7 +60,7 @@ impl Host {
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
         match (self, facts.far()) {
             (Self::Group(group), _) => group.matches(facts),
-            (Self::Unix(own), Far::Unix(path)) => **own == *path,
+            (Self::Unix(own), Far::Unix(_)) => facts.is_socket(own),
             (Self::Unix(_), Far::Ip { .. }) | (_, Far::Unix(_)) => false,
             (Self::Address(own), Far::Ip { address, .. }) => *own == address,
             (Self::Network(net), Far::Ip { address, .. }) => net.contains(&address),

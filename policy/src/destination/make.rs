@@ -27,6 +27,19 @@ impl Destination {
         Self::whole(Host::Address(canonical(address)))
     }
 
+    /// A UNIX socket: an absolute path, or `@name` for an abstract one. None for a path that no
+    /// rule can be written with.
+    #[must_use]
+    pub fn socket(path: &str) -> Option<Self> {
+        format!("unix:{path}").parse().ok()
+    }
+
+    /// Every socket of a group.
+    #[must_use]
+    pub fn of_group(group: Group) -> Self {
+        Self::whole(Host::Group(group))
+    }
+
     /// One name, every port.
     ///
     /// # Errors

@@ -9,9 +9,10 @@ mod ports;
 mod specificity;
 
 pub use error::DestinationError;
-pub use group::Group;
+pub use group::{Group, is_name_service_path, is_session_bus_path};
 pub use specificity::Specificity;
 
+pub(crate) use group::{is_name_service, is_session_bus};
 pub(crate) use host::{Host, networks_of};
 pub(crate) use ports::Ports;
 
@@ -77,6 +78,15 @@ impl Destination {
     pub fn group(&self) -> Option<Group> {
         match self.host {
             Host::Group(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The path, where the destination is `unix:PATH`: absolute, or `@name` for an abstract one.
+    #[must_use]
+    pub fn socket_path(&self) -> Option<&str> {
+        match &self.host {
+            Host::Unix(path) => Some(path),
             _ => None,
         }
     }

@@ -39,7 +39,8 @@ pub enum Duration {
 pub enum Scope {
     /// This host, port and protocol.
     Port,
-    /// This host (name if it has one that may be used, else address), every port.
+    /// This host (name if it has one that may be used, else address), every port; or this UNIX
+    /// socket.
     #[default]
     Host,
     /// The attached network the address is in, else its /24 or /64.
@@ -47,7 +48,7 @@ pub enum Scope {
     /// The name's parent domain and everything below, or the name's own where the parent is a
     /// public suffix.
     Domain,
-    /// Anywhere.
+    /// Anywhere; of a UNIX socket every one of its group (`@broker`, `@desktop`).
     Any,
 }
 

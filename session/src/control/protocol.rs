@@ -5,6 +5,7 @@
 
 pub use super::answer::{Answer, Duration, Scope};
 pub use super::live::{Direction, FlowId, Flows, LiveFlow, State};
+use crate::address::Address;
 use crate::checksum::Sum;
 use crate::event::Event;
 use crate::flow::{App, Name};
@@ -224,14 +225,14 @@ pub struct Question {
     /// How.
     pub protocol: Protocol,
     /// To where.
-    pub address: std::net::IpAddr,
+    pub address: Address,
     /// IPv6 scope id, 0 if none.
     pub scope_id: u32,
     /// Port, 0 if none.
     pub port: u16,
     /// Names of the address, latest first.
     pub names: Vec<Name>,
-    /// `loopback`, `lan`, `multicast` or `internet`.
+    /// `loopback`, `lan`, `multicast` or `internet`; `socket` for a UNIX socket.
     pub place: String,
     /// How its calls wait: held; in the look-up of the name; or refused for now, so that the
     /// answer is for the next try.

@@ -63,7 +63,11 @@ impl Recent {
         else {
             return;
         };
-        let key = (flow.pid, place(flow));
+        // No live connection is one of a UNIX socket.
+        let Some(place) = place(flow) else {
+            return;
+        };
+        let key = (flow.pid, place);
         if let Some(known) = self.by_process.get_mut(&key)
             && known.app == flow.app
         {
@@ -152,12 +156,12 @@ fn places(place: Place) -> impl Iterator<Item = Place> {
         .map(move |address| Place { address, ..place })
 }
 
-fn place(flow: &FlowLine) -> Place {
-    Place {
+fn place(flow: &FlowLine) -> Option<Place> {
+    Some(Place {
         protocol: flow.proto,
-        address: flow.address,
+        address: flow.address.ip()?,
         port: flow.port,
-    }
+    })
 }
 
 #[cfg(test)]

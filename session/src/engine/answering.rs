@@ -2,6 +2,7 @@
 
 use super::question::Open;
 use super::{AskId, ClientId, Effect, Engine, Given, answer_rule, offers, query};
+use crate::address::Address;
 use crate::control::protocol::{
     Answer, Duration as For, MAX_DESTINATIONS, Question, QuestionId, Scope,
 };
@@ -34,17 +35,20 @@ impl Engine {
                 offer
             })
             .collect();
-        let place = hallpass_policy::place(open.flow.address, &self.environment);
+        let place = match &open.flow.address {
+            Address::Ip(address) => hallpass_policy::place(*address, &self.environment).to_string(),
+            Address::Unix(_) => "socket".to_owned(),
+        };
         Some(Question {
             id,
             pid: open.flow.pid,
             app: (*open.flow.app).clone(),
             protocol: open.flow.protocol,
-            address: open.flow.address,
+            address: open.flow.address.clone(),
             scope_id: open.flow.scope_id,
             port: open.flow.port,
             names: open.flow.names.clone(),
-            place: place.to_string(),
+            place,
             hold: open.hold,
             waiting: open.asks.len(),
             told_no: open.told_no,

@@ -94,7 +94,7 @@ impl Engine {
         if let Some(open) = question.and_then(|id| self.questions.get_mut(&id)) {
             open.asks.insert(ask);
             for flow in call.look_up.iter().flatten() {
-                open.add_address(flow.address);
+                open.add_address(&flow.address);
             }
             open.alone_until = None;
             open.count_changed(now);

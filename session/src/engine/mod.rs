@@ -19,13 +19,16 @@ mod passes;
 mod properties;
 mod question;
 mod retrying;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod ticking;
 
 pub use looking_up::LookUp;
 pub use offers::answer_rule;
+pub use sockets::SocketRules;
 
+use crate::address::Address;
 use crate::control::protocol::QuestionId;
 use crate::event::Kind;
 use crate::flow::Flow;
@@ -36,6 +39,7 @@ use kept::HangsOn;
 use passes::Passes;
 use question::{Key, Open};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A held call, as the engine and its caller name it.
@@ -174,6 +178,8 @@ pub struct Engine {
     generation: u64,
     /// What the rules of now hang on, besides the address.
     hangs_on: HangsOn,
+    /// What they say about UNIX sockets.
+    socket_rules: Arc<SocketRules>,
     /// Only a name that the session has looked up satisfies a rule that allows.
     only_verified: bool,
     /// The names that rules are written with, where they are looked up.
@@ -191,6 +197,7 @@ impl Engine {
     #[must_use]
     pub fn new(settings: Settings, policy: Policy, environment: Environment) -> Self {
         let hangs_on = HangsOn::of(&policy);
+        let socket_rules = SocketRules::of(&policy);
         Self {
             settings,
             policy,
@@ -208,6 +215,7 @@ impl Engine {
             effects: Vec::new(),
             generation: 0,
             hangs_on,
+            socket_rules,
             only_verified: false,
             rule_names: Vec::new(),
         }
@@ -353,6 +361,7 @@ impl Engine {
         let rules = self.given.iter().map(|given| given.rule.clone()).collect();
         self.policy.set_layer(Layer::Answer, rules);
         self.hangs_on = HangsOn::of(&self.policy);
+        self.socket_rules = SocketRules::of(&self.policy);
         if self.only_verified {
             self.rule_names = naming::rule_names(&self.policy);
         }
@@ -364,9 +373,14 @@ fn query<'a>(flow: &'a Flow, names: &'a [&'a str]) -> Query<'a> {
     Query {
         subject: &flow.app.subject,
         protocol: flow.protocol,
-        endpoint: Endpoint::Ip {
-            address: flow.address,
-            port: flow.port,
+        endpoint: match &flow.address {
+            Address::Ip(address) => Endpoint::Ip {
+                address: *address,
+                port: flow.port,
+            },
+            Address::Unix(socket) => Endpoint::Unix {
+                path: socket.path(),
+            },
         },
         names,
     }

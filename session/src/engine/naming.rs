@@ -25,6 +25,9 @@ impl Engine {
     #[must_use]
     pub fn names_wanted(&self, flow: &Flow, wall: jiff::Timestamp) -> Vec<Wanted> {
         let claims = flow.names.iter().any(|name| name.trust == Trust::Claimed);
+        if flow.address.ip().is_none() {
+            return Vec::new();
+        }
         if !self.only_verified || (self.rule_names.is_empty() && !claims) {
             return Vec::new();
         }
@@ -127,7 +130,7 @@ impl Engine {
         };
         let to_server = Flow {
             protocol: Protocol::Udp,
-            address: *server,
+            address: (*server).into(),
             port: 53,
             names: Vec::new(),
             ..flow.clone()
@@ -148,7 +151,11 @@ fn strictness(ruling: &Ruling) -> u8 {
     }
 }
 
+/// The names of that trust. What a UNIX socket is also called by is the session's own finding.
 fn names(flow: &Flow, trust: Option<Trust>) -> Vec<&str> {
+    if let Some(socket) = flow.address.socket() {
+        return socket.others().collect();
+    }
     flow.names
         .iter()
         .filter(|name| trust.is_none_or(|trust| name.trust == trust))
@@ -242,7 +249,7 @@ mod tests {
                 uid: 0,
             }),
             protocol: Protocol::Tcp,
-            address: IpAddr::from([203, 0, 113, 7]),
+            address: [203, 0, 113, 7].into(),
             scope_id: 0,
             port: 443,
             names: names

@@ -1,9 +1,10 @@
 //! How wide an answer may be for one flow, and the rule that each width makes.
 
+use crate::address::{Address, Socket};
 use crate::control::protocol::{Answer, Offer, Scope};
 use crate::flow::Flow;
 use crate::verdict::Verdict;
-use hallpass_policy::{Action, AppPattern, Destination, Environment, Rule};
+use hallpass_policy::{Action, AppPattern, Destination, Environment, Group, Rule};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -39,17 +40,21 @@ pub(super) fn offers(
     others: &BTreeSet<IpAddr>,
     environment: &Environment,
 ) -> Vec<Offer> {
+    let ip = match &flow.address {
+        Address::Ip(ip) => *ip,
+        Address::Unix(socket) => return of_socket(flow, socket, environment),
+    };
     // The latest name that a rule may be written with, else the address.
     let name = flow
         .names
         .iter()
         .map(|name| name.name.as_str())
-        .find(|name| hallpass_policy::name_counts(name, flow.address, environment));
-    let address = Destination::address(flow.address);
+        .find(|name| hallpass_policy::name_counts(name, ip, environment));
+    let address = Destination::address(ip);
     let host = name.and_then(|name| Destination::host_name(name).ok());
     let hosts: Vec<Destination> = match host {
         Some(host) => vec![host],
-        None => std::iter::once(flow.address)
+        None => std::iter::once(ip)
             .chain(others.iter().copied())
             .map(Destination::address)
             .collect(),
@@ -69,19 +74,38 @@ pub(super) fn offers(
         }
         Some(_) => {}
         None => {
-            let subnet = Destination::subnet(flow.address, environment);
+            let subnet = Destination::subnet(ip, environment);
             if subnet != address {
                 widths.push((Scope::Subnet, vec![subnet]));
             }
         }
     }
     widths.push((Scope::Any, vec![Destination::any()]));
-    let offer = |(scope, to): (Scope, Vec<Destination>)| Offer {
+    widths.into_iter().map(offer).collect()
+}
+
+/// This socket, and all of its group. `@any` is about IP and would not cover it.
+fn of_socket(flow: &Flow, socket: &Socket, environment: &Environment) -> Vec<Offer> {
+    let own = Destination::socket(socket.path());
+    let names: Vec<&str> = socket.others().collect();
+    let query = super::query(flow, &names);
+    let groups = [Group::Broker, Group::Desktop].map(Destination::of_group);
+    let group = groups
+        .into_iter()
+        .find(|it| it.matches(&query, environment));
+    let widths = [(Scope::Host, own), (Scope::Any, group)];
+    let widths = widths
+        .into_iter()
+        .filter_map(|(scope, to)| Some((scope, vec![to?])));
+    widths.map(offer).collect()
+}
+
+fn offer((scope, to): (Scope, Vec<Destination>)) -> Offer {
+    Offer {
         scope,
         to: to.iter().map(Destination::to_string).collect(),
         settles: 0,
-    };
-    widths.into_iter().map(offer).collect()
+    }
 }
 
 fn is_public_suffix(name: &str) -> bool {

@@ -6,10 +6,10 @@
 //! addresses one after another.
 
 use super::question::Key;
+use crate::address::Address;
 use crate::flow::Flow;
 use crate::verdict::Verdict;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// How long a pass waits for its call.
@@ -41,7 +41,7 @@ struct Pass {
 struct Try {
     pid: u32,
     until: Instant,
-    addresses: BTreeSet<IpAddr>,
+    addresses: BTreeSet<Address>,
 }
 
 #[derive(Default)]
@@ -87,7 +87,7 @@ impl Passes {
             until: now + TRY,
             addresses: BTreeSet::new(),
         });
-        under_way.addresses.insert(flow.address);
+        under_way.addresses.insert(flow.address.clone());
         Some((pass.verdict, pass.by.clone()))
     }
 

@@ -2,6 +2,7 @@
 
 use super::AskId;
 use super::clock::Clock;
+use crate::address::Address;
 use crate::control::protocol::MAX_DESTINATIONS;
 use crate::flow::Flow;
 use crate::hold::Hold;
@@ -23,7 +24,7 @@ pub(super) struct Key {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Host {
     Name(String),
-    Address(IpAddr),
+    Address(Address),
 }
 
 impl Key {
@@ -33,7 +34,7 @@ impl Key {
             at: Some((flow.protocol, flow.port)),
             to: match flow.names.first() {
                 Some(name) => Host::Name(name.name.clone()),
-                None => Host::Address(flow.address),
+                None => Host::Address(flow.address.clone()),
             },
         }
     }
@@ -105,8 +106,11 @@ impl Open {
     }
 
     /// The address of one more call; so many are kept as a rule may have destinations.
-    pub(super) fn add_address(&mut self, address: IpAddr) {
-        if address != self.flow.address && self.others.len() + 1 < MAX_DESTINATIONS {
+    pub(super) fn add_address(&mut self, address: &Address) {
+        if let Some(address) = address.ip()
+            && self.flow.address != address
+            && self.others.len() + 1 < MAX_DESTINATIONS
+        {
             self.others.insert(address);
         }
     }

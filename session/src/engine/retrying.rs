@@ -33,7 +33,7 @@ impl Engine {
         if let Some(open) = self.questions.get_mut(&id) {
             open.told_no = open.told_no.saturating_add(1);
             open.alone_until = Some(now + RETRY);
-            open.add_address(call.flow.address);
+            open.add_address(&call.flow.address);
             if known.is_some() {
                 open.count_changed(now);
             }

@@ -1,4 +1,7 @@
-use super::{Effect, Engine, GRACE, MAX_QUESTIONS_PER_APP, MAX_WAITING_PER_APP, Settings, Step};
+use super::{
+    Effect, Engine, GRACE, MAX_QUESTIONS_PER_APP, MAX_WAITING_PER_APP, Settings, SocketRules, Step,
+};
+use crate::address::{Address, Socket};
 use crate::control::protocol::{Answer, Duration as For, Question, Scope};
 use crate::event::Kind;
 use crate::flow::{App, Flow, Name};
@@ -600,4 +603,73 @@ fn audit_lets_go_on_what_would_be_refused_or_asked_and_keeps_no_such_verdict() {
         }
     );
     assert_eq!(case.engine.totals().allowed, 3);
+}
+
+#[test]
+fn a_broker_is_asked_about_with_widths_that_cover_it() {
+    let mut bench = Bench::new();
+    let docker = Flow {
+        protocol: Protocol::Unix,
+        address: Address::Unix(Socket::new(
+            "/run/docker.sock".to_owned(),
+            ["/home/me/link".to_owned()],
+        )),
+        ..flow("docker", "10.0.0.1", 0)
+    };
+    let now = Instant::now();
+    for ask in [1, 2] {
+        let step = bench
+            .engine
+            .ask(ask, docker.clone(), now, jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(step, Step::Held);
+    }
+    let questions = bench.engine.pending(now);
+    assert_eq!(questions.len(), 1, "one question for equal calls");
+    let question = &questions[0];
+    assert_eq!((question.place.as_str(), question.waiting), ("socket", 2));
+    let offers: Vec<_> = question
+        .offers
+        .iter()
+        .map(|it| (it.scope, it.to[0].as_str()))
+        .collect();
+    let expected = [
+        (Scope::Host, "unix:/run/docker.sock"),
+        (Scope::Any, "@broker"),
+    ];
+    assert_eq!(offers, expected);
+    assert!(question.offers.iter().all(|offer| offer.settles == 2));
+    let wanted = answer(Verdict::Allow, For::Run, Scope::Host);
+    let rule = bench.engine.plan(question.id, &wanted).unwrap();
+    assert_eq!(rule.to[0].to_string(), "unix:/run/docker.sock");
+    let wall = jiff::Timestamp::UNIX_EPOCH;
+    assert_eq!(
+        bench
+            .engine
+            .answer(question.id, &wanted, &rule, "x", now, wall),
+        2
+    );
+    assert!(bench.engine.refuses_by_default(
+        &Flow {
+            address: "unix:/run/nscd/socket".parse().unwrap(),
+            ..docker
+        },
+        wall
+    ));
+}
+
+#[test]
+fn the_sockets_that_rules_are_about_follow_the_rules() {
+    let mut bench = Bench::new();
+    assert_eq!(*bench.engine.socket_rules(), SocketRules::default());
+    let rules = ["unix:/run/x.sock", "@desktop", "@any"].map(|to| rule(Action::Deny, to));
+    let wall = jiff::Timestamp::UNIX_EPOCH;
+    bench
+        .engine
+        .saved_rules_changed(rules.to_vec(), Instant::now(), wall);
+    let expected = SocketRules {
+        paths: vec!["/run/x.sock".to_owned()],
+        desktop: true,
+        session_bus: false,
+    };
+    assert_eq!(*bench.engine.socket_rules(), expected);
 }

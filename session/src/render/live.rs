@@ -7,7 +7,7 @@ use crate::escape::clip;
 /// Who, and where to or from: `curl[4711] → printer.lan:631/tcp (192.168.1.9)`.
 #[must_use]
 pub fn live(flow: &LiveFlow) -> String {
-    let to = destination(flow.address, flow.port, flow.proto, &flow.names);
+    let to = destination(&flow.address.into(), flow.port, flow.proto, &flow.names);
     let arrow = match flow.direction {
         Direction::Out => "→",
         Direction::In => "←",

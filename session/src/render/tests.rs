@@ -265,3 +265,18 @@ fn nothing_makes_a_line_endless() {
     assert!(command(&vec![long; 1000]).chars().count() <= MAX_COMMAND);
     assert_eq!(process("/", 1), "?[1]");
 }
+
+#[test]
+fn a_socket_is_shown_by_its_path() {
+    let docker = line(
+        "/usr/bin/docker",
+        9,
+        ("unix:/run/docker.sock", 0, Protocol::Unix),
+        None,
+    );
+    let shown = decided(docker, Verdict::Deny, Source::Default, 1);
+    assert!(
+        shown.starts_with("deny   docker[9] → unix:/run/docker.sock "),
+        "{shown}"
+    );
+}

@@ -78,10 +78,14 @@ impl Verifier {
     /// Looks up what matters to a flow, then calls `then` with the flow as [`Self::mark`] leaves
     /// it: from any thread, after at most five seconds, maybe before this returns.
     pub fn check(&self, flow: Flow, wanted: Vec<Wanted>, then: impl FnOnce(Flow) + Send + 'static) {
+        // A UNIX socket has no names.
+        let Some(address) = flow.address.ip() else {
+            then(flow);
+            return;
+        };
         let mut state = self.lock();
         state.last_call += 1;
         let id = state.last_call;
-        let address = flow.address;
         state.calls.insert(id, (flow, Box::new(then)));
         let todo = state.checks.begin(id, address, wanted, Instant::now());
         self.carry_out(state, todo);
@@ -185,12 +189,15 @@ impl Verifier {
 
 impl State {
     fn mark(&self, flow: &mut Flow) {
+        let Some(address) = flow.address.ip() else {
+            return;
+        };
         for name in &mut flow.names {
-            if self.checks.is_verified(&name.name, flow.address) {
+            if self.checks.is_verified(&name.name, address) {
                 name.trust = Trust::Verified;
             }
         }
-        for name in self.checks.of_rules(flow.address) {
+        for name in self.checks.of_rules(address) {
             if flow.names.iter().all(|known| known.name != name) {
                 flow.names.push(Name {
                     name,
@@ -248,7 +255,7 @@ mod tests {
                 uid: 0,
             }),
             protocol: Protocol::Tcp,
-            address: IpAddr::from([10, 0, 0, 7]),
+            address: [10, 0, 0, 7].into(),
             scope_id: 0,
             port: 80,
             names: names

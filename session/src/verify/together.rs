@@ -66,7 +66,7 @@ mod tests {
                 uid: 0,
             }),
             protocol: Protocol::Tcp,
-            address: IpAddr::from([10, 0, 0, last]),
+            address: [10, 0, 0, last].into(),
             scope_id: 0,
             port: 80,
             names: Vec::new(),

@@ -3,6 +3,8 @@ use crate::prompt::choice::Choice;
 use crate::prompt::keys::Key;
 use crate::prompt::look::Look;
 use crate::prompt::samples;
+use hallpass_policy::Protocol;
+use hallpass_session::control::protocol::Scope;
 use unicode_width::UnicodeWidthStr;
 
 fn look(columns: usize, rows: usize) -> Look {
@@ -157,4 +159,27 @@ fn a_name_that_does_not_count_is_pointed_out() {
     question.offers[1].to = vec!["192.168.1.9".into()];
     let shown = show(&Choice::new(question), &armed(), &look(100, 40));
     assert!(shown.contains("this name does not count"), "{shown}");
+}
+
+#[test]
+fn a_broker_is_asked_about_by_its_socket() {
+    let mut question = samples::printer();
+    question.protocol = Protocol::Unix;
+    question.address = "unix:/run/docker.sock".parse().unwrap();
+    (question.port, question.place) = (0, "socket".to_owned());
+    question.names.clear();
+    question
+        .offers
+        .retain(|it| matches!(it.scope, Scope::Host | Scope::Any));
+    question.offers[0].to = vec!["unix:/run/docker.sock".to_owned()];
+    question.offers[1].to = vec!["@broker".to_owned()];
+    let shown = show(&Choice::new(question), &armed(), &look(90, 24));
+    for line in [
+        "curl wants to connect to unix:/run/docker.sock\n",
+        "address   unix:/run/docker.sock  [acts for others]\n",
+        "how wide  [h this socket]  a @broker  ←→\n",
+        "y allow / n deny unix:/run/docker.sock for /usr/bin/curl, for this run",
+    ] {
+        assert!(shown.contains(line), "no {line:?} in\n{shown}");
+    }
 }

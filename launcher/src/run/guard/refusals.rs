@@ -15,21 +15,21 @@ const SHOWN: usize = 200;
 /// What was said of whom, and when.
 #[derive(Default)]
 pub(super) struct Refusals {
-    said: HashMap<(String, String), Said>,
+    said: HashMap<(String, String), Times>,
 }
 
-/// Names whose addresses are elsewhere than they should be, each said once.
+/// What is said once of each name or program.
 #[derive(Default)]
-pub(super) struct Rebound(HashSet<String>);
+pub(super) struct Said(HashSet<String>);
 
-impl Rebound {
-    /// Whether it has not been said of this name; of more names than are remembered nothing is.
+impl Said {
+    /// Whether it has not been said of this one; of more than are remembered nothing is.
     pub(super) fn is_new(&mut self, name: &str) -> bool {
         self.0.len() < MAX_KINDS && self.0.insert(name.to_owned())
     }
 }
 
-struct Said {
+struct Times {
     at: Instant,
     /// How many there were since then.
     since: u64,
@@ -47,7 +47,7 @@ impl Refusals {
             self.said.clear();
         }
         let Some(said) = self.said.get_mut(&kind) else {
-            self.said.insert(kind, Said { at: now, since: 0 });
+            self.said.insert(kind, Times { at: now, since: 0 });
             return Some(what.to_owned());
         };
         if now.saturating_duration_since(said.at) < PAUSE {

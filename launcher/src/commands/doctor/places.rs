@@ -1,0 +1,105 @@
+//! What hallpass needs of its surroundings: directories, the rules file, somewhere to ask.
+
+use super::Check;
+use crate::run::{hook_file, window};
+use hallpass_session::problem::{Problem, show_path};
+use hallpass_session::runtime_dir::{RuntimeDir, bases};
+use hallpass_session::{escape, paths, rules_file};
+use std::fs::OpenOptions;
+use std::os::unix::ffi::OsStrExt;
+
+/// Characters of a variable that are shown.
+const SHOWN: usize = 100;
+
+/// Session, runtime directory, hook, rules, window, terminal.
+pub(super) fn checks() -> Vec<Check> {
+    let mut checks: Vec<Check> = nested().into_iter().collect();
+    checks.extend([runtime(), hook(), rules()]);
+    let (window, terminal) = (window::program(), has_terminal());
+    let is_nowhere = window.is_err() && !terminal;
+    checks.push(match window {
+        Ok(program) => Check::ok(
+            "window",
+            format!("questions open one ({})", show_path(&program)),
+        ),
+        Err(why) => with_remedy(Check::note, "window", &why),
+    });
+    checks.push(match terminal {
+        true => Check::ok("terminal", "questions can be asked here"),
+        false => Check::note("terminal", "there is none (/dev/tty)"),
+    });
+    if is_nowhere {
+        checks.push(
+            Check::note(
+                "questions",
+                "nobody can be asked: what no rule covers is refused",
+            )
+            .instead("--ask-timeout 5m waits for `hallpass answer`, or write rules (--allow)"),
+        );
+    }
+    checks
+}
+
+fn nested() -> Option<Check> {
+    let value = std::env::var_os(hallpass_wire::VARIABLE)?;
+    let value = escape::escape_bytes(value.as_bytes(), SHOWN);
+    let found = format!("this runs inside one already ({value})");
+    let instead = "start programs without `hallpass run`: that session decides their connections";
+    Some(Check::missing("session", found).instead(instead))
+}
+
+fn runtime() -> Check {
+    match RuntimeDir::create(&bases(&paths::environment)) {
+        Ok(dir) => {
+            let base = dir.path().parent().map(show_path).unwrap_or_default();
+            Check::ok("runtime", format!("sessions are below {base}"))
+        }
+        Err(problem) => trouble("runtime", &problem),
+    }
+}
+
+fn hook() -> Check {
+    match hook_file::place() {
+        Ok(path) => Check::ok("hook", show_path(&path)),
+        Err(why) => with_remedy(Check::missing, "hook", &why),
+    }
+}
+
+fn rules() -> Check {
+    let path = match paths::rules_file(&paths::environment) {
+        Ok(path) => path,
+        Err(problem) => return trouble("rules", &problem),
+    };
+    match rules_file::load(&path) {
+        Ok(file) => {
+            let count = hallpass_session::render::count(file.rules.len() as u64, "rule", "rules");
+            Check::ok("rules", format!("{count} saved in {}", show_path(&path)))
+        }
+        Err(problem) => trouble("rules", &problem),
+    }
+}
+
+fn has_terminal() -> bool {
+    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty");
+    tty.is_ok()
+}
+
+fn trouble(check: &'static str, problem: &Problem) -> Check {
+    let found = Check::missing(check, format!("{}: {}", problem.place, problem.what));
+    match problem.instead.is_empty() {
+        true => found,
+        false => found.instead(problem.instead.clone()),
+    }
+}
+
+/// A text for a person, split where it goes on with what to do.
+fn with_remedy(
+    make: impl Fn(&'static str, String) -> Check,
+    check: &'static str,
+    text: &str,
+) -> Check {
+    match text.rsplit_once("; ") {
+        Some((found, instead)) => make(check, found.to_owned()).instead(instead),
+        None => make(check, text.to_owned()),
+    }
+}
