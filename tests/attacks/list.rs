@@ -393,7 +393,7 @@ const OLDER_ATTACKS: &[Attack] = &[
     older(
         "an errand that it runs, asked for over a UNIX socket",
         "errand",
-        "out of reach: another process of the user connects",
+        "out of reach: another process of the user connects. The well-known ones that do (`@broker`) are decided; a `unix:` rule names any other",
     ),
 ];
 
