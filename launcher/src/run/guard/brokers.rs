@@ -56,10 +56,10 @@ impl Brokers {
     ) -> Option<Socket> {
         let own = escape_bytes(path, MAX_PATH);
         let mut known = Vec::new();
-        let roots = [
-            PathBuf::from("/"),
-            PathBuf::from(format!("/proc/{pid}/root")),
-        ];
+        let mut roots = vec![PathBuf::from("/")];
+        if !has_our_root(pid) {
+            roots.push(PathBuf::from(format!("/proc/{pid}/root")));
+        }
         for root in &roots {
             for (path, found) in files(Group::Broker, root) {
                 self.remember(found, &path);
@@ -165,6 +165,17 @@ fn expand(root: &Path, pattern: &str) -> Vec<(String, PathBuf)> {
         };
     }
     found
+}
+
+/// Whether the process finds the same files under the same paths as this one.
+fn has_our_root(pid: u32) -> bool {
+    let view = |process: &str| {
+        let root = file_at(Path::new(&format!("/proc/{process}/root")))?;
+        let mounts = fs::read_link(format!("/proc/{process}/ns/mnt")).ok()?;
+        Some((root, mounts))
+    };
+    let theirs = view(&pid.to_string());
+    theirs.is_some() && theirs == view("self")
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {
