@@ -12,6 +12,7 @@ mod desk;
 mod desktop_theme;
 mod icon;
 mod keyboard;
+mod letters;
 pub mod link;
 mod looker;
 pub mod model;

@@ -3,6 +3,7 @@
 //! Sessions escape what programs say before it leaves them; this is the second wall, and it
 //! clips to what a line of the window can hold.
 
+use crate::letters;
 use hallpass_session::escape::{ELLIPSIS, escape};
 
 /// `text` in at most `max` characters, cut at its end.
@@ -39,7 +40,7 @@ pub fn clip_middle(text: &str, max: usize) -> String {
     short
 }
 
-/// Escapes what is not plain, and leaves backslashes and cut marks, which are the session's.
+/// Escapes what is not plain and what no font has, and leaves backslashes and cut marks, which are the session's.
 fn tidy(text: &str, reach: usize) -> String {
     let mut out = String::new();
     let mut chars = 0;
@@ -50,8 +51,13 @@ fn tidy(text: &str, reach: usize) -> String {
             .filter(|c| ['\\', ELLIPSIS].contains(c));
         let plain = mark.map_or(piece, |mark| &piece[..piece.len() - mark.len_utf8()]);
         let safe = escape(plain, plain.len().saturating_mul(10));
+        for c in safe.chars() {
+            match letters::is_known(c) {
+                true => out.push(c),
+                false => out.extend(c.escape_unicode()),
+            }
+        }
         chars += safe.chars().count() + usize::from(mark.is_some());
-        out.push_str(&safe);
         out.extend(mark);
         if chars > reach {
             break;

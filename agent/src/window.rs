@@ -65,6 +65,8 @@ pub(crate) fn run(desk: &Desk, reason: Option<Reason>, theme: ThemePreference) -
         },
         centered: true,
         persist_window: false,
+        // See `letters`.
+        system_font_fallback: false,
         ..eframe::NativeOptions::default()
     };
     let here = desk.clone();

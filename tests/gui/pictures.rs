@@ -1,22 +1,29 @@
 //! What the window looks like, from the real program.
 
-use crate::screen::{Screen, eventually, server};
+use crate::screen::{ARMED, STAYS, Screen, eventually, server};
 use std::time::Duration;
 
-/// What `sh` runs in one session: three programs, five questions.
-fn programs(screen: &Screen, port: &str) -> String {
-    let mut script = String::new();
+/// Writes a script that `sh` runs in one session: three programs, five calls of `path`.
+fn programs(screen: &Screen, url: &str, path: &str) {
+    let port = port(url);
+    let bin = screen.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let mut script = format!("PATH={}:$PATH\n", bin.display());
     for (name, hosts) in [("npm", 1..3), ("git", 1..2), ("updater", 1..3)] {
-        let path = screen.path(name);
-        std::fs::copy("/usr/bin/curl", &path).unwrap();
+        std::fs::copy("/usr/bin/curl", bin.join(name)).unwrap();
         for host in hosts {
-            let path = path.display();
             script.push_str(&format!(
-                "{path} -s http://127.0.0.{host}:{port}/ & sleep 0.2; "
+                "{name} -s http://127.0.0.{host}:{port}{path} &\nsleep 0.2\n"
             ));
         }
     }
-    script + "wait"
+    script.push_str("wait\n");
+    std::fs::write(screen.path("build.sh"), script).unwrap();
+}
+
+fn port(url: &str) -> &str {
+    let authority = url.trim_end_matches('/');
+    authority.rsplit(':').next().unwrap()
 }
 
 fn dialog(theme: &str) {
@@ -25,16 +32,12 @@ fn dialog(theme: &str) {
     };
     screen.agent(&["--background", "--theme", theme]);
     let url = server();
-    let port = url
-        .trim_end_matches('/')
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .to_owned();
-    let named = format!("http://localhost:{port}/");
-    let curl = screen.run(&["--ask-timeout", "90s"], &["curl", "-sS", &named]);
-    screen.wait_for_title("curl asks");
-    std::thread::sleep(Duration::from_secs(1));
+    // wget asks the system for the address, curl knows this name itself.
+    let named = format!("http://localhost:{}/", port(&url));
+    let fetch = ["wget", "-4", "-q", "-O", "page", &named];
+    let wget = screen.run_on_terminal(&["--ask-timeout", "90s"], &fetch);
+    screen.wait_for_title("wget asks");
+    std::thread::sleep(ARMED);
     screen.picture(&format!("dialog-{theme}"));
     screen.focus();
     screen.key("i");
@@ -42,13 +45,16 @@ fn dialog(theme: &str) {
     screen.picture(&format!("details-{theme}"));
     screen.key("i");
     screen.key("a");
-    assert_eq!(curl.end().1, "hello");
+    let (status, said, _) = wget.end();
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(std::fs::read(screen.path("page")).unwrap(), b"hello");
+    screen.wait_until_gone();
 
-    let script = programs(&screen, &port);
-    let run = screen.run(&[], &["sh", "-c", &script]);
+    programs(&screen, &url, "/");
+    let run = screen.run(&[], &["sh", "build.sh"]);
     eventually("five questions", || (screen.pending() == 5).then_some(()));
     screen.wait_for_title("4 more");
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(ARMED);
     screen.picture(&format!("queue-{theme}"));
     screen.focus();
     screen.key("alt+F4");
@@ -75,16 +81,18 @@ fn glance(theme: &str) {
     screen.wait_for_title("hallpass");
     screen.picture(&format!("empty-{theme}"));
     let url = server();
-    let port = url
-        .trim_end_matches('/')
-        .rsplit(':')
-        .next()
-        .unwrap()
-        .to_owned();
-    let script = programs(&screen, &port) + "; sleep 30";
+    programs(&screen, &url, STAYS);
     let options = ["--allow", "127.0.0.1", "--deny", "127.0.0.2"];
-    let _run = screen.run(&options, &["sh", "-c", &script]);
-    std::thread::sleep(Duration::from_secs(4));
+    let _run = screen.run(&options, &["sh", "build.sh"]);
+    eventually("three connections", || {
+        let output = screen.hallpass(&["flows", "--json"]).stdout;
+        let live = String::from_utf8_lossy(&output)
+            .matches("established")
+            .count();
+        (live >= 3).then_some(())
+    });
+    // The window asks once a second.
+    std::thread::sleep(ARMED);
     screen.picture(&format!("glance-{theme}"));
     // The second tab.
     screen.click(265, 24);
@@ -127,7 +135,7 @@ fn on_a_small_screen_and_on_a_fine_one() {
         let url = server();
         let curl = screen.run(&[], &["curl", "-sS", &url]);
         screen.wait_for_title("curl asks");
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(ARMED);
         screen.picture(name);
         screen.focus();
         screen.key("a");

@@ -1,7 +1,7 @@
 //! A screen of the test's own: Xvfb, openbox, a home, and hallpass on it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,7 +12,11 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys count 700 ms after a frame, which takes a debug build on two busy cores a second or two.
 pub(crate) const ARMED: Duration = Duration::from_secs(4);
-const TOOLS: [&str; 6] = ["Xvfb", "openbox", "xdotool", "import", "xprop", "curl"];
+/// What [`server`] begins to answer and does not end.
+pub(crate) const STAYS: &str = "/stays";
+const TOOLS: [&str; 8] = [
+    "Xvfb", "openbox", "xdotool", "import", "xprop", "curl", "wget", "script",
+];
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 pub(crate) struct Screen {
@@ -121,6 +125,21 @@ impl Screen {
         let mut command = self.command(env!("CARGO_BIN_EXE_hallpass"));
         command.args(["run", "--ask", "@loopback"]).args(options);
         command.arg("--").args(argv);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Run(Some(command.spawn().unwrap()))
+    }
+
+    /// The same on a terminal of its own (all that is printed counts as stdout).
+    pub(crate) fn run_on_terminal(&self, options: &[&str], argv: &[&str]) -> Run {
+        let hallpass = env!("CARGO_BIN_EXE_hallpass");
+        let words = [
+            &[hallpass, "run", "--ask", "@loopback"],
+            options,
+            &["--"],
+            argv,
+        ];
+        let mut command = self.command("script");
+        command.args(["-qec", &words.concat().join(" "), "/dev/null"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Run(Some(command.spawn().unwrap()))
     }
@@ -299,14 +318,23 @@ pub(crate) fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            while lines
-                .next()
-                .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
-            {}
-            let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(stream));
         }
     });
     url
+}
+
+fn answer(mut stream: TcpStream) {
+    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let asked: Vec<String> = lines
+        .map_while(|line| line.ok().filter(|line| !line.is_empty()))
+        .collect();
+    let stays = asked.first().is_some_and(|line| line.contains(STAYS));
+    let length = if stays { 100_000 } else { 5 };
+    let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\nhello");
+    let _ = stream.write_all(head.as_bytes());
+    if stays {
+        std::thread::sleep(PATIENCE);
+    }
 }

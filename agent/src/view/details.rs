@@ -115,7 +115,7 @@ fn fact(ui: &mut Ui, label: &str, value: &str) {
         "Program" | "Script" | "Working directory" => clip_middle(value, VALUE),
         _ => clip(value, VALUE),
     };
-    let width = (ui.available_width() - 64.0).max(120.0);
+    let width = (ui.available_width() - 51.0).max(120.0);
     ui.allocate_ui(egui::vec2(width, 18.0), |ui| {
         ui.set_min_width(width);
         ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(13.5))).wrap());

@@ -338,7 +338,7 @@ fn rule(ui: &mut Ui, model: &mut Model, item: &Item, choice: Choice, armed: bool
             .offer(&item.question.offers)
             .map(|offer| offer.to.clone());
         let text = words::either_rule(&to.unwrap_or_default(), &item.question, choice.duration);
-        let width = ui.available_width() - 96.0;
+        let width = ui.available_width() - 93.0;
         cell(ui, &text, regular(14.0), palette.text, width);
         let can_edit = armed && choice.duration != Duration::Once;
         if small(ui, "Edit rule", "e", can_edit).clicked() {

@@ -1,5 +1,6 @@
 //! Colours, type and measures, light and dark.
 
+use crate::letters;
 use eframe::egui;
 use egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Stroke, Style,
@@ -7,7 +8,8 @@ use egui::{
 };
 use std::sync::Arc;
 
-const REGULAR: &[u8] = include_bytes!("../../fonts/Roboto-Regular.ttf");
+/// The font of all that is not bold: Latin, Greek, Cyrillic.
+pub(crate) const REGULAR: &[u8] = include_bytes!("../../fonts/Roboto-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../../fonts/Roboto-Bold.ttf");
 const BOLD_NAME: &str = "bold";
 
@@ -86,6 +88,7 @@ pub(crate) fn sizes() -> impl Iterator<Item = FontId> {
 /// Dresses a context in our fonts and colours; the desktop says light or dark.
 pub(crate) fn install(ctx: &Context) {
     ctx.set_fonts(fonts());
+    ctx.add_font_provider(Arc::new(letters::font_for));
     for (theme, palette) in [(Theme::Light, LIGHT), (Theme::Dark, DARK)] {
         ctx.style_mut_of(theme, |style| dress(style, theme, palette));
     }

@@ -129,9 +129,21 @@ pub(super) fn big(ui: &mut Ui, rect: Rect, weight: Weight, text: &str, enabled: 
         );
         left += 26.0;
     }
-    let mut job = LayoutJob::simple(text.to_owned(), bold(14.0), ink, inner.right() - left);
-    job.wrap.max_rows = 2;
-    let galley = painter.layout_job(job);
+    let lay = |text: String| {
+        let mut job = LayoutJob::simple(text, bold(14.0), ink, inner.right() - left);
+        job.wrap.max_rows = 2;
+        painter.layout_job(job)
+    };
+    let mut galley = lay(text.to_owned());
+    // What stands in brackets is read as one.
+    if galley.rows.len() > 1
+        && let Some((before, after)) = text.rsplit_once(" (")
+    {
+        let parted = lay(format!("{before}\n({after}"));
+        if !parted.elided {
+            galley = parted;
+        }
+    }
     let top = inner.center().y - galley.size().y / 2.0;
     painter.galley(egui::pos2(left, top), galley, ink);
     response
