@@ -4,7 +4,9 @@ mod preloads;
 mod rivals;
 
 use std::ffi::OsString;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,8 +14,7 @@ pub(crate) struct Way {
     pub(crate) name: &'static str,
     /// What stands before the command.
     prefix: Vec<OsString>,
-    /// Preloaded instead, for a library without a launcher.
-    preload: Option<PathBuf>,
+    environment: Vec<(&'static str, OsString)>,
     /// Does nothing after a program has started: only start-ups are worth a measurement.
     pub(crate) only_starts: bool,
 }
@@ -23,14 +24,15 @@ impl Way {
         Self {
             name,
             prefix,
-            preload: None,
+            environment: Vec::new(),
             only_starts: false,
         }
     }
 
+    /// A library without a launcher.
     fn preloaded(name: &'static str, library: PathBuf) -> Self {
         Self {
-            preload: Some(library),
+            environment: vec![("LD_PRELOAD", library.into())],
             ..Self::prefixed(name, Vec::new())
         }
     }
@@ -39,11 +41,7 @@ impl Way {
         let mut words = self.prefix.iter().cloned().chain([program.into()]);
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words);
-        // Whatever proxy the machine has, these servers are on loopback.
-        command.envs([("no_proxy", "127.0.0.1"), ("NO_PROXY", "127.0.0.1")]);
-        if let Some(library) = &self.preload {
-            command.env("LD_PRELOAD", library);
-        }
+        command.envs(self.environment.iter().cloned());
         command
     }
 }
@@ -70,7 +68,26 @@ pub(crate) fn all(scratch: &Path) -> io::Result<(Vec<Way>, Vec<LeftOut>)> {
             Err(error) => left_out.push((name, error.to_string())),
         }
     }
+    let surroundings = surroundings(scratch)?;
+    for way in &mut ways {
+        way.environment.extend_from_slice(&surroundings);
+    }
     Ok((ways, left_out))
+}
+
+/// The same for all ways. A person's window must not watch these sessions, nor their rules decide,
+/// nor their logs grow; and whatever proxy the machine has, the servers here are on loopback.
+fn surroundings(scratch: &Path) -> io::Result<Vec<(&'static str, OsString)>> {
+    let mut variables = vec![
+        ("no_proxy", "127.0.0.1".into()),
+        ("NO_PROXY", "127.0.0.1".into()),
+    ];
+    for name in ["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+        let dir = scratch.join(name);
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        variables.push((name, dir.into()));
+    }
+    Ok(variables)
 }
 
 /// Everything is allowed, loopback by a rule, and nobody is asked.
