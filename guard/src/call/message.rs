@@ -354,16 +354,27 @@ impl Message {
             name = None;
         }
         // Control data go with the first byte.
-        let control = self.control.as_ref().filter(|_| self.sent == 0);
-        sys::send(
+        let (control, control_length) = match &self.control {
+            Some(control) if self.sent == 0 => control.first(),
+            Some(control) => control.later(),
+            None => (&[][..], 0),
+        };
+        let sent = sys::send(
             context.socket.as_fd(),
             &sys::Message {
                 name,
                 data,
-                control: control.map_or(&[], Control::words),
-                control_length: control.map_or(0, Control::length),
+                control,
+                control_length,
                 flags,
             },
-        )
+        );
+        match sent {
+            // Only with CAP_SYS_ADMIN, and for other users CAP_SETUID and CAP_SETGID, may we.
+            Err(Errno::EPERM) if self.control.as_ref().is_some_and(Control::names_sender) => {
+                Err(context.refuse(Refusal::Credentials, Errno::EPERM))
+            }
+            sent => sent,
+        }
     }
 }

@@ -177,3 +177,49 @@ print(socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))
     let refused = decider.refused.lock().unwrap();
     assert_eq!(*refused, [hallpass_guard::Refusal::Credentials]);
 }
+
+/// As root: what a process with other credentials sends on a connected UNIX socket, descriptors
+/// included, says so to whoever asks for the sender's credentials; each part of it does.
+#[test]
+fn a_message_of_a_process_with_other_credentials_names_its_sender() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let code = "
+import array, struct, threading, time
+here, there = socket.socketpair()
+here.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+child = os.fork()
+if child == 0:
+    here.close()
+    # What a process of one thread sends there, it sends itself.
+    threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+    os.setgroups([]); os.setresgid(65533, 65533, 65533); os.setresuid(65534, 65534, 65534)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0]))]
+    there.sendmsg([b'a'], rights)
+    there.sendmsg([b'b'])
+    there.sendmsg([bytes(600_000)])
+    own = struct.pack('3i', os.getpid(), 65534, 65533)
+    try: there.sendmsg([b'c'], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, own)])
+    except OSError as e: print(errno.errorcode[e.errno], flush=True)
+    os._exit(0)
+there.close()
+senders, descriptors, length = set(), 0, 0
+while True:
+    data, control, *_ = here.recvmsg(65536, 1000)
+    if not data: break
+    length += len(data)
+    for _, kind, it in control:
+        if kind == socket.SCM_RIGHTS: descriptors += 1
+        else: senders.add(struct.unpack('3i', it))
+os.waitpid(child, 0)
+print(senders == {(child, 65534, 65533)}, descriptors, length)
+";
+    let decider = Decider::allow();
+    assert_eq!(
+        text(&run(&mut python(code, &[]), &decider)),
+        "EPERM\nTrue 1 600002"
+    );
+    let refused = decider.refused.lock().unwrap();
+    assert_eq!(*refused, [hallpass_guard::Refusal::Credentials]);
+}
