@@ -62,7 +62,7 @@ clients! {
 
 const REQUEST: &str = "GET / HTTP/1.0\r\n\r\n";
 
-const NODE: &str = "require('http').get(process.argv[1], r => r.pipe(process.stdout))
+pub(crate) const NODE: &str = "require('http').get(process.argv[1], r => r.pipe(process.stdout))
     .on('error', e => { console.error(e.code, e.syscall); process.exit(7) })";
 const FETCH: &str = "fetch(process.argv[1]).then(r => r.text()).then(console.log)
     .catch(e => { console.error(e.cause.code, e.cause.syscall); process.exit(7) })";
@@ -83,7 +83,7 @@ async def main():
     print(await r.read(), len(os.listdir('/proc/self/fd')))
 asyncio.run(main())
 ";
-const JAVA: &str = r#"
+pub(crate) const JAVA: &str = r#"
 import java.net.*;
 class Fetch {
     public static void main(String[] args) throws Exception {

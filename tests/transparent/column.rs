@@ -6,6 +6,9 @@ use crate::seen::{Blur, Seen};
 use crate::server::Server;
 use std::net::{Ipv4Addr, TcpListener};
 
+/// Neither root nor anybody who owns files.
+const NOBODY: u32 = 65534;
+
 /// A way to run a command.
 pub(crate) struct Column {
     /// As it is called in [`expected`].
@@ -15,13 +18,13 @@ pub(crate) struct Column {
 }
 
 /// The reference.
-const BARE: Column = Column {
+static BARE: Column = Column {
     name: "bare",
     flags: None,
 };
 
 /// What is compared with it.
-const ALLOWED: [Column; 2] = [
+static ALLOWED: [Column; 2] = [
     Column {
         name: "hooked",
         flags: Some(&["--guard=off", "--prompt=none", "--default", "allow"]),
@@ -34,6 +37,20 @@ const ALLOWED: [Column; 2] = [
 
 /// How often a case runs where everything is allowed.
 pub(crate) const COLUMNS: usize = 1 + ALLOWED.len();
+
+/// Runs `case` in every column where everything is allowed, bare first, without a server.
+pub(crate) fn each_column<T>(case: impl Fn(&Place<'_>) -> T) -> Vec<(&'static str, T)> {
+    let run = |column: &'static Column| {
+        let place = Place {
+            dir: Dir::new(),
+            port: 0,
+            column,
+        };
+        (column.name, case(&place))
+    };
+    let columns = std::iter::once(&BARE).chain(&ALLOWED);
+    columns.map(run).collect()
+}
 
 /// What is compared with a bare run against a port that nobody listens on.
 const REFUSED: [Column; 2] = [
@@ -63,6 +80,30 @@ impl Place<'_> {
             None => self.dir.bare(words),
             Some(flags) => self.dir.run(flags, words),
         }
+    }
+
+    /// A command of this column; where the tests run as root, as a user without privileges.
+    #[track_caller]
+    pub(crate) fn unprivileged(&self, words: &[&str]) -> TestCommand {
+        if !nix::unistd::geteuid().is_root() {
+            return self.command(words);
+        }
+        for name in ["", "home", "config", "state", "cache", "run"] {
+            let path = self.dir.path(name);
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        // Where it was built others may not look.
+        let hallpass = self.dir.path("hallpass").to_str().unwrap().to_owned();
+        std::fs::copy(env!("CARGO_BIN_EXE_hallpass"), &hallpass).unwrap();
+        let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
+        let mut all = vec!["setpriv", &user, &group, "--clear-groups"];
+        if let Some(flags) = self.column.flags {
+            all.extend([&hallpass, "run"]);
+            all.extend(flags);
+            all.push("--");
+        }
+        all.extend(words);
+        self.dir.bare(&all)
     }
 
     /// Runs a command to its end.

@@ -27,6 +27,8 @@ mod expected;
 mod seen;
 mod server;
 
+mod asked;
+mod browser;
 mod clients;
 mod counts;
 mod nasty;
@@ -36,5 +38,6 @@ mod probes;
 mod services;
 mod spaces;
 mod starting;
+mod suites;
 mod unhooked;
 mod unreached;

@@ -107,7 +107,7 @@ fn a_static_program_of_musl() {
     static_client("musl-gcc");
 }
 
-const GO: &str = r#"
+pub(crate) const GO: &str = r#"
 package main
 import ("fmt"; "io"; "net/http"; "os")
 func main() {
