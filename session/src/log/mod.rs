@@ -2,17 +2,20 @@
 //! `$XDG_STATE_HOME/hallpass/SESSION.jsonl`, readable by its user only.
 //!
 //! Writing has a thread of its own: a full, slow or broken disk never delays a decision. What
-//! cannot be written is counted, so that the totals of a log stay exact.
+//! comes faster than it can be written is merged with its equals, and what cannot be written at
+//! all is counted, so that the totals of a log stay exact.
 
 mod bounded;
+mod merged;
 mod prune;
 
 pub use bounded::LIMIT;
 pub use prune::{KEEP_BYTES, KEEP_FOR, prune};
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::problem::Problem;
-use bounded::{BoundedLog, Unlisted};
+use bounded::BoundedLog;
+use merged::Merged;
 use nix::fcntl::OFlag;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -36,7 +39,7 @@ const GATHER: Duration = Duration::from_millis(20);
 pub struct Log {
     queue: SyncSender<Item>,
     /// What found the queue full.
-    lost: Arc<Mutex<Unlisted>>,
+    late: Arc<Mutex<Merged>>,
 }
 
 /// The writing end; keep it and [`LogWriter::finish`] it.
@@ -64,11 +67,11 @@ impl Log {
         let (hurry, hurried) = sync_channel(1);
         let log = Self {
             queue,
-            lost: Arc::default(),
+            late: Arc::default(),
         };
         let thread = Writer {
             path: path.to_owned(),
-            lost: Arc::clone(&log.lost),
+            late: Arc::clone(&log.late),
             complain: Some(Box::new(complain)),
             hurried,
         };
@@ -89,10 +92,10 @@ impl Log {
         if let Err(TrySendError::Full(Item::Event(event))) =
             self.queue.try_send(Item::Event(Box::new(event)))
         {
-            self.lost
+            self.late
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .add(&event.kind);
+                .add(*event);
         }
     }
 }
@@ -119,7 +122,7 @@ impl LogWriter {
 
 struct Writer {
     path: std::path::PathBuf,
-    lost: Arc<Mutex<Unlisted>>,
+    late: Arc<Mutex<Merged>>,
     complain: Option<Box<dyn FnOnce(Problem) + Send>>,
     hurried: Receiver<()>,
 }
@@ -140,12 +143,19 @@ impl Writer {
         };
         let mut log = BoundedLog::new(file, LIMIT);
         while let Ok(Item::Event(event)) = self.next(events) {
+            if matches!(event.kind, Kind::Totals { .. }) {
+                log.absorb(self.take_late());
+            }
             let written = log.write(*event);
             self.check(written);
         }
-        let lost = std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner));
-        let written = log.finish(lost);
+        log.absorb(self.take_late());
+        let written = log.finish();
         self.check(written);
+    }
+
+    fn take_late(&self) -> Merged {
+        std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn next(&self, events: &Receiver<Item>) -> Result<Item, RecvError> {
