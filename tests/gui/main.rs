@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod menu;
 mod pictures;
 mod screen;
 
