@@ -1,7 +1,8 @@
 //! The dialog: who wants what, why it is asked, for how long and how wide.
 
+use super::sign::sign;
 use super::theme::{MARGIN, Palette, bold, regular};
-use super::widgets::{Segment, card, cell, cut, edge, format, lead, pill, segments, sign, small};
+use super::widgets::{Segment, card, cell, cut, edge, format, lead, pill, segments, small};
 use super::{actions, details};
 use crate::model::choice::{Choice, TIMES};
 use crate::model::sessions::Session;

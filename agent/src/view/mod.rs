@@ -10,6 +10,7 @@ mod glance;
 mod input;
 mod live;
 mod saved;
+mod sign;
 pub(crate) mod theme;
 mod widgets;
 

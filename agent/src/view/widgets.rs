@@ -7,7 +7,7 @@ use eframe::egui;
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{
     Align2, Color32, CornerRadius, FontId, Frame, Margin, Rect, Response, Role, Sense, Stroke,
-    StrokeKind, Ui, Vec2, WidgetInfo, vec2,
+    StrokeKind, Ui, WidgetInfo, vec2,
 };
 
 /// Text of one font and colour on one line, cut where the width ends.
@@ -356,43 +356,7 @@ pub(super) fn keycap(ui: &mut Ui, key: &str, does: &str) {
     ui.painter().galley(at, word, palette.weak);
 }
 
-/// An app's sign: the first letter of its name on a colour of its own.
-pub(super) fn sign(ui: &mut Ui, name: &str, identity: &str) {
-    let palette = Palette::of(ui);
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
-    let color = own_color(identity, ui.visuals().dark_mode);
-    let fill = mix(palette.card, color, 0.16);
-    ui.painter().rect(
-        rect,
-        CornerRadius::same(10),
-        fill,
-        Stroke::new(1.0, color),
-        StrokeKind::Inside,
-    );
-    let letter = name.chars().find(|c| c.is_alphanumeric()).unwrap_or('?');
-    let letter = letter.to_uppercase().to_string();
-    ui.painter().text(
-        rect.center(),
-        Align2::CENTER_CENTER,
-        letter,
-        bold(22.0),
-        color,
-    );
-}
-
-/// Six hues that none of allow, deny and warning has.
-fn own_color(identity: &str, dark: bool) -> Color32 {
-    const HUES: [f32; 6] = [0.50, 0.56, 0.62, 0.70, 0.78, 0.86];
-    let sum = identity.bytes().fold(7_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
-    let hue = HUES[sum as usize % HUES.len()];
-    let (saturation, value) = if dark { (0.45, 0.95) } else { (0.75, 0.60) };
-    egui::ecolor::Hsva::new(hue, saturation, value, 1.0).into()
-}
-
 /// One colour over another.
-fn mix(below: Color32, above: Color32, part: f32) -> Color32 {
+pub(super) fn mix(below: Color32, above: Color32, part: f32) -> Color32 {
     below.lerp_to_gamma(above, part)
 }
