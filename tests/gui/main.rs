@@ -167,7 +167,7 @@ fn keys_on_their_way_when_the_keyboard_comes_decide_nothing_however_often_it_was
     screen.agent(&["--background"]);
     let url = server();
     let mut tried = 0;
-    for showing in 1..=4 {
+    for showing in 1..=3 {
         let curl = screen.run(&[], &["curl", "-sS", &url]);
         screen.wait_for_title("curl asks");
         // Long armed, and never looked at.
