@@ -87,13 +87,13 @@ fn closing_the_window_tells_first_and_then_refuses() {
         return;
     };
     let url = server();
-    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    let mut curl = screen.run(&[], &["curl", "-sS", &url]);
     screen.wait_for_title("curl asks");
     screen.focus();
     screen.key("alt+F4");
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(screen.pending(), 1, "only told so far");
-    screen.key("alt+F4");
+    screen.close_until_refused(&mut curl);
     assert_eq!(curl.end().0, REFUSED);
     screen.wait_until_gone();
 }

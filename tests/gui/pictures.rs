@@ -51,7 +51,7 @@ fn dialog(theme: &str) {
     screen.wait_until_gone();
 
     programs(&screen, &url, "/");
-    let run = screen.run(&[], &["sh", "build.sh"]);
+    let mut run = screen.run(&[], &["sh", "build.sh"]);
     eventually("five questions", || (screen.pending() == 5).then_some(()));
     screen.wait_for_title("4 more");
     std::thread::sleep(ARMED);
@@ -60,7 +60,7 @@ fn dialog(theme: &str) {
     screen.key("alt+F4");
     std::thread::sleep(Duration::from_secs(1));
     screen.picture(&format!("closing-{theme}"));
-    screen.key("alt+F4");
+    screen.close_until_refused(&mut run);
     run.end();
     screen.wait_until_gone();
 }

@@ -227,6 +227,16 @@ impl Screen {
         self.xdotool(&["key", key]);
     }
 
+    /// Closes the window as often as it takes until the calls of `run` are refused: the first
+    /// time it only tells, and on a busy machine it is slow to.
+    pub(crate) fn close_until_refused(&self, run: &mut Run) {
+        eventually("the calls to be refused", || {
+            self.key("alt+F4");
+            std::thread::sleep(Duration::from_millis(1500));
+            run.has_ended().then_some(())
+        });
+    }
+
     /// A click into the window, in its own coordinates.
     pub(crate) fn click(&self, x: u32, y: u32) {
         let window = self.window().expect("a window");
@@ -251,9 +261,12 @@ impl Screen {
         std::thread::sleep(Duration::from_millis(600));
         let file = Path::new(&dir).join(format!("{name}.png"));
         let window = self.window().expect("a window");
-        let file = file.to_str().unwrap();
-        let taken = self.tool("import", &["-window", &window, "-strip", file]);
-        assert!(taken.status.success(), "no picture in {file}");
+        // A palette: nobody sees the difference, and the repository keeps them all.
+        let small = format!("PNG8:{}", file.display());
+        let palette = ["-strip", "-dither", "None", "-colors", "255", &small];
+        let args = [&["-window", &window], &palette[..]].concat();
+        let taken = self.tool("import", &args);
+        assert!(taken.status.success(), "no picture in {}", file.display());
     }
 }
 
@@ -270,6 +283,11 @@ impl Drop for Screen {
 pub(crate) struct Run(Option<Child>);
 
 impl Run {
+    fn has_ended(&mut self) -> bool {
+        let child = self.0.as_mut().expect("not ended before");
+        child.try_wait().unwrap().is_some()
+    }
+
     /// Its exit status and what it printed (stdout, stderr).
     #[track_caller]
     pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
