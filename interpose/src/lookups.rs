@@ -31,14 +31,15 @@ hook! {
         if status == 0 && !node.is_null() {
             // SAFETY: after success `result` points to a list.
             let list = unsafe { result.read() };
-            // SAFETY: that list; `node` is a string; `hints` was good enough for getaddrinfo.
-            let told = unsafe { tell_list(node, hints.as_ref(), list) };
+            // SAFETY: null, or good enough for getaddrinfo.
+            let hints = unsafe { hints.as_ref() };
+            // SAFETY: that list; `node` is a string.
+            let told = unsafe { tell_list(node, hints, list) };
             if told == LookUp::Refused {
-                // SAFETY: nobody else has seen the list, which `result` pointed to.
-                unsafe {
-                    libc::freeaddrinfo(list);
-                    result.write(core::ptr::null_mut());
-                }
+                // SAFETY: nobody else has seen the list.
+                unsafe { libc::freeaddrinfo(list) };
+                // SAFETY: it pointed to the list.
+                unsafe { result.write(core::ptr::null_mut()) };
                 return libc::EAI_FAIL;
             }
         }
@@ -252,8 +253,10 @@ unsafe fn told_host(name: *const c_char, host: *mut hostent) -> *mut hostent {
         /// Where `h_errno` of this thread is (glibc, musl).
         fn __h_errno_location() -> *mut c_int;
     }
-    // SAFETY: gives a valid place.
-    unsafe { __h_errno_location().write(NO_RECOVERY) };
+    // SAFETY: takes nothing.
+    let h_errno = unsafe { __h_errno_location() };
+    // SAFETY: this thread's own place for it.
+    unsafe { h_errno.write(NO_RECOVERY) };
     core::ptr::null_mut()
 }
 
@@ -272,10 +275,9 @@ unsafe fn told_host_r(
         return 0;
     }
     // SAFETY: as the caller says.
-    unsafe {
-        result.write(core::ptr::null_mut());
-        error.write(NO_RECOVERY);
-    }
+    unsafe { result.write(core::ptr::null_mut()) };
+    // SAFETY: as the caller says.
+    unsafe { error.write(NO_RECOVERY) };
     errno::set(libc::ECONNREFUSED);
     libc::ECONNREFUSED
 }
