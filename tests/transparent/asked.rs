@@ -3,7 +3,7 @@
 
 use crate::clients::{JAVA, NODE};
 use crate::harness::{Control, Dir, Http, PAGE, missing};
-use crate::unhooked::GO;
+use crate::unhooked::go_program;
 use std::time::Duration;
 
 /// A virtual machine that compiles its program first, on a loaded machine.
@@ -57,12 +57,6 @@ fn go() {
         return;
     }
     let dir = Dir::new();
-    let source = dir.write("home/get.go", GO);
-    let program = dir.path("home/get").to_str().unwrap().to_owned();
-    dir.bare(&["go", "build", "-o", &program, source.to_str().unwrap()])
-        .env("GOCACHE", dir.path("cache"))
-        .env("GO111MODULE", "off")
-        .output()
-        .ok();
+    let program = go_program(&dir);
     asked(&dir, &[&program], "/home/get");
 }

@@ -107,7 +107,7 @@ fn a_static_program_of_musl() {
     static_client("musl-gcc");
 }
 
-pub(crate) const GO: &str = r#"
+const GO: &str = r#"
 package main
 import ("fmt"; "io"; "net/http"; "os")
 func main() {
@@ -117,12 +117,8 @@ func main() {
 }
 "#;
 
-#[test]
-fn go() {
-    if missing("go") {
-        return;
-    }
-    let dir = Dir::new();
+/// The program of [`GO`], built.
+pub(crate) fn go_program(dir: &Dir) -> String {
     let source = dir.write("home/get.go", GO);
     let program = dir.path("home/get").to_str().unwrap().to_owned();
     dir.bare(&["go", "build", "-o", &program, source.to_str().unwrap()])
@@ -130,6 +126,16 @@ fn go() {
         .env("GO111MODULE", "off")
         .output()
         .ok();
+    program
+}
+
+#[test]
+fn go() {
+    if missing("go") {
+        return;
+    }
+    let dir = Dir::new();
+    let program = go_program(&dir);
     decided(|it| it.run(&started(&[&program, &it.url()])));
 }
 

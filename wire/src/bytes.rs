@@ -1,6 +1,6 @@
 //! Reading and writing fields in order, with no index that could be out of bounds.
 
-use crate::DecodeError;
+use crate::{DecodeError, VERSION};
 
 /// Takes fields off the front of a frame.
 pub(crate) struct Reader<'a> {
@@ -32,6 +32,18 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
         self.take().map(u32::from_le_bytes)
+    }
+
+    /// What each frame begins with: its kind's magic, and the version of this layout.
+    pub(crate) fn begin(&mut self, magic: [u8; 4]) -> Result<(), DecodeError> {
+        if self.take()? != magic {
+            return Err(DecodeError::Magic);
+        }
+        let version = self.u16()?;
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        Ok(())
     }
 
     /// The next `N` bytes, which must be zero.

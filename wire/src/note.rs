@@ -114,13 +114,7 @@ impl<'a> Note<'a> {
             return Err(DecodeError::Field("length"));
         }
         let mut reader = Reader::new(bytes);
-        if reader.take()? != MAGIC {
-            return Err(DecodeError::Magic);
-        }
-        let version = reader.u16()?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
+        reader.begin(MAGIC)?;
         let kind = reader.u8()?;
         reader.zeros::<1>()?;
         let note = match kind {

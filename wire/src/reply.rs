@@ -76,13 +76,7 @@ impl Reply {
     /// A [`DecodeError`] that says which part is not of this version's layout.
     pub fn decode(frame: &[u8; REPLY_LEN]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(frame);
-        if reader.take()? != MAGIC {
-            return Err(DecodeError::Magic);
-        }
-        let version = reader.u16()?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
+        reader.begin(MAGIC)?;
         let reply = match reader.u8()? {
             HELD => Self::Held,
             NOTED => Self::Noted,

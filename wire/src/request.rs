@@ -119,13 +119,7 @@ impl Request {
             .split_last_chunk::<8>()
             .ok_or(DecodeError::Field("length"))?;
         let mut reader = Reader::new(frame);
-        if reader.take()? != MAGIC {
-            return Err(DecodeError::Magic);
-        }
-        let version = reader.u16()?;
-        if version != VERSION {
-            return Err(DecodeError::Version(version));
-        }
+        reader.begin(MAGIC)?;
         let kind = reader.u8()?;
         reader.zeros::<1>()?;
         let request = match kind {
