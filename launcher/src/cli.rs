@@ -14,6 +14,7 @@ use crate::commands::{
     import::ImportArgs,
     pending::PendingArgs,
     rules::RulesArgs,
+    wrap::WrapArgs,
 };
 use crate::exit::Exit;
 use crate::{commands, run};
@@ -52,6 +53,7 @@ enum Command {
     Explain(ExplainArgs),
     Check(CheckArgs),
     Import(ImportArgs),
+    Wrap(Box<WrapArgs>),
     Agent(AgentArgs),
     Doctor(DoctorArgs),
 }
@@ -76,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => end(commands::explain::run(&args)),
         Command::Check(args) => end(commands::check::run(&args)),
         Command::Import(args) => end(commands::import::run(&args)),
+        Command::Wrap(args) => end(commands::wrap::run(&args)),
         Command::Agent(args) => end(commands::agent::run(&args)),
         Command::Doctor(args) => commands::doctor::run(&args),
     }

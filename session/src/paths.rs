@@ -30,6 +30,14 @@ pub fn state_dir(variables: Variables<'_>) -> Result<PathBuf, Problem> {
     Ok(base(variables, "XDG_STATE_HOME", ".local/state")?.join("hallpass"))
 }
 
+/// What hallpass keeps for the user: `$XDG_DATA_HOME/hallpass`.
+///
+/// # Errors
+/// Neither the variable nor a home directory says where that is.
+pub fn data_dir(variables: Variables<'_>) -> Result<PathBuf, Problem> {
+    Ok(base(variables, "XDG_DATA_HOME", ".local/share")?.join("hallpass"))
+}
+
 /// A session's log: `$XDG_STATE_HOME/hallpass/SESSION.jsonl`.
 #[must_use]
 pub fn log_file(state_dir: &Path, session: &str) -> PathBuf {

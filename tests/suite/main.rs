@@ -41,3 +41,4 @@ mod shell;
 mod terminal;
 mod transparent;
 mod udp;
+mod wrap;

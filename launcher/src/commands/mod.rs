@@ -16,5 +16,6 @@ mod output;
 pub(crate) mod pending;
 pub(crate) mod rules;
 mod sessions;
+pub(crate) mod wrap;
 
 pub(crate) use failure::end;

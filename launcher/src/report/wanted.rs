@@ -2,7 +2,7 @@
 
 use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser};
 use hallpass_session::escape::escape_bytes;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -46,30 +46,33 @@ impl Wanted {
     pub(crate) fn parser() -> ValueParser {
         ValueParser::new(OsStringValueParser::new().try_map(|text| parse(&text)))
     }
+
+    /// The flag's value in its two parts, as yet unread.
+    pub(crate) fn split(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
+        let bytes = text.as_bytes();
+        let mut parts = bytes.splitn(2, |byte| *byte == b'=').map(OsStr::from_bytes);
+        (parts.next().unwrap_or_default(), parts.next())
+    }
 }
 
 fn parse(text: &OsStr) -> Result<Wanted, String> {
-    let bytes = text.as_bytes();
-    let (word, file) = match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
-        None => (bytes, None),
-    };
-    let found = FORMATS.iter().find(|(name, _)| name.as_bytes() == word);
+    let (word, file) = Wanted::split(text);
+    let found = FORMATS.iter().find(|(name, _)| *name == word);
     let Some((name, format)) = found else {
         let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
         return Err(format!(
             "{} is no format; write {}, then =FILE",
-            escape_bytes(word, 50),
+            escape_bytes(word.as_bytes(), 50),
             names.join(", ")
         ));
     };
     let needs_file = !matches!(format, Format::Text | Format::Github);
     match file {
         None if needs_file => Err(format!("{name} is for a file; write {name}=FILE")),
-        Some(b"") => Err(format!("the file has no name; write {name}=FILE")),
+        Some(file) if file.is_empty() => Err(format!("the file has no name; write {name}=FILE")),
         file => Ok(Wanted {
             format: *format,
-            file: file.map(|file| PathBuf::from(OsString::from(OsStr::from_bytes(file)))),
+            file: file.map(PathBuf::from),
         }),
     }
 }

@@ -17,6 +17,22 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "hallpass run [OPTIONS] -- <CMD>...")]
 pub(crate) struct RunArgs {
+    /// How it is run.
+    #[command(flatten)]
+    pub(crate) flags: RunFlags,
+
+    /// Set by `hallpass learn`.
+    #[arg(skip = None)]
+    pub(crate) learning: Option<Learning>,
+
+    /// The program to start, and its arguments.
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// How a program is run: shared by `hallpass run` and `hallpass wrap`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunFlags {
     /// The rules.
     #[command(flatten)]
     pub(crate) rules: PolicyArgs,
@@ -72,14 +88,6 @@ pub(crate) struct RunArgs {
     /// Print each decision as a line on stderr.
     #[arg(short, long)]
     pub(crate) verbose: bool,
-
-    /// Set by `hallpass learn`.
-    #[arg(skip = None)]
-    pub(crate) learning: Option<Learning>,
-
-    /// The program to start, and its arguments.
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
-    pub(crate) command: Vec<OsString>,
 }
 
 /// Which rules decide: shared by `hallpass run` and `hallpass explain`.
@@ -174,7 +182,7 @@ impl From<HoldBy> for Hold {
     }
 }
 
-impl RunArgs {
+impl RunFlags {
     /// The status that `--fail-on-block` asks for.
     pub(crate) fn status_if_blocked(&self) -> Option<u8> {
         self.fail_on_block

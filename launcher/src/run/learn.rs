@@ -1,6 +1,6 @@
 //! `hallpass learn`: a run that refuses nothing and writes down what it needed.
 
-use super::args::{Default, Guard, HoldBy, PolicyArgs, Prompt, RunArgs};
+use super::args::{Default, Guard, HoldBy, PolicyArgs, Prompt, RunArgs, RunFlags};
 use super::span;
 use hallpass_policy::{Action, RuleFile};
 use hallpass_session::problem::Problem;
@@ -87,26 +87,28 @@ fn run_args(args: LearnArgs) -> Result<RunArgs, Problem> {
         Vec::new()
     };
     Ok(RunArgs {
-        rules: PolicyArgs {
-            default: Some(Default::Deny),
-            policy,
-            ..PolicyArgs::default()
+        flags: RunFlags {
+            rules: PolicyArgs {
+                default: Some(Default::Deny),
+                policy,
+                ..PolicyArgs::default()
+            },
+            prompt: Prompt::None,
+            guard: args.guard,
+            audit: true,
+            timeout: args.timeout,
+            wait: true,
+            verbose: args.verbose,
+            ask_timeout: None,
+            hold: HoldBy::Block,
+            report: Vec::new(),
+            fail_on_block: None,
         },
-        prompt: Prompt::None,
-        guard: args.guard,
-        audit: true,
-        timeout: args.timeout,
-        wait: true,
-        verbose: args.verbose,
         command: args.command,
         learning: Some(Learning {
             output: args.output,
             so_far,
             is_there,
         }),
-        ask_timeout: None,
-        hold: HoldBy::Block,
-        report: Vec::new(),
-        fail_on_block: None,
     })
 }

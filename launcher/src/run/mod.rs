@@ -61,15 +61,16 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 /// Forks the session and goes on as the front.
 fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
     refuse_nested()?;
-    let places = places(args.prompt)?;
-    let policy::Assembled { policy, saved } = policy::assemble(&args.rules)?;
+    let flags = &args.flags;
+    let places = places(flags.prompt)?;
+    let policy::Assembled { policy, saved } = policy::assemble(&flags.rules)?;
     let command = Command::new(&args.command);
     let program = args
         .command
         .first()
         .map_or(OsStr::new(""), OsString::as_os_str);
     let search = command.variable("PATH");
-    let is_guarded = args.guard == args::Guard::On;
+    let is_guarded = flags.guard == args::Guard::On;
     let warning = if is_guarded {
         coverage::check_privileges(program, search)?;
         None
@@ -93,12 +94,12 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         _ => None,
     };
     let plan = engine::Plan {
-        audit: args.audit,
+        audit: flags.audit,
         reports,
         policy,
         saved,
-        ask_timeout: args.ask_timeout,
-        hold: args.hold.into(),
+        ask_timeout: flags.ask_timeout,
+        hold: flags.hold.into(),
         front_asks: places.terminal || places.window.is_some(),
         guard: is_guarded,
         hook: hook_file::place()?,
@@ -124,8 +125,8 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 mask,
                 inherited,
                 command,
-                timeout: args.timeout,
-                wait: args.waits_for_all(),
+                timeout: flags.timeout,
+                wait: flags.waits_for_all(),
                 guard: is_guarded,
             };
             drop(printed);
@@ -139,12 +140,12 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
             Ok(front::main(front::Follow {
                 link: front_link,
                 session: child,
-                wait: args.waits_for_all(),
+                wait: flags.waits_for_all(),
                 guard: is_guarded,
-                fail_on_block: args.status_if_blocked(),
+                fail_on_block: flags.status_if_blocked(),
                 printed,
                 tells_totals: args.learning.is_none(),
-                client: client::Client::new(args.verbose, places),
+                client: client::Client::new(flags.verbose, places),
             }))
         }
     }
@@ -152,11 +153,12 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
 
 /// What is counted and reported; none where nobody wants to know.
 fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
-    if args.report.is_empty() && !args.audit {
+    let flags = &args.flags;
+    if flags.report.is_empty() && !flags.audit {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var_os(name);
-    let mut reports = Reports::open(&args.report, &args.rules.policy, args.audit, variable)?;
+    let mut reports = Reports::open(&flags.report, &flags.rules.policy, flags.audit, variable)?;
     if let Some(learning) = &args.learning {
         reports.learn(learning)?;
     }

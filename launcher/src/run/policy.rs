@@ -155,7 +155,11 @@ mod tests {
 
     fn args(line: &[&str]) -> PolicyArgs {
         let words = ["run"].iter().chain(line).chain(&["--", "true"]);
-        Line::try_parse_from(words).expect("a valid line").run.rules
+        Line::try_parse_from(words)
+            .expect("a valid line")
+            .run
+            .flags
+            .rules
     }
 
     #[test]
