@@ -18,6 +18,7 @@ mod decide;
 mod filter;
 mod listener;
 mod proceed;
+mod rights;
 mod roles;
 mod signals;
 mod socket;

@@ -195,9 +195,6 @@ pub(crate) struct Status {
     /// It is the first thread of its process.
     pub(crate) is_leader: bool,
     pub(crate) threads: u32,
-    /// Real, effective, saved and file-system ids.
-    pub(crate) uids: [u32; 4],
-    pub(crate) gids: [u32; 4],
     /// Its letter: S, T, …
     pub(crate) state: char,
     /// Signals that wait for the thread, and for its process.
@@ -206,8 +203,6 @@ pub(crate) struct Status {
     pub(crate) blocked: u64,
     pub(crate) ignored: u64,
     pub(crate) caught: u64,
-    /// Effective capabilities.
-    pub(crate) capabilities: u64,
 }
 
 impl Status {
@@ -233,14 +228,6 @@ impl Status {
     fn parse(text: &str) -> Self {
         let mut status = Self::default();
         let hex = |value: &str| u64::from_str_radix(value, 16).unwrap_or(0);
-        let four = |value: &str| {
-            let mut ids = value.split_ascii_whitespace();
-            std::array::from_fn(|_| {
-                ids.next()
-                    .and_then(|it| it.parse().ok())
-                    .unwrap_or(u32::MAX)
-            })
-        };
         // The program's name comes first and is its own word, but escapes line ends.
         for line in text.lines() {
             let Some((key, value)) = line.split_once(':') else {
@@ -250,15 +237,12 @@ impl Status {
             match key {
                 "State" => status.state = value.chars().next().unwrap_or('?'),
                 "Tgid" => status.pid = value.parse().unwrap_or(0),
-                "Uid" => status.uids = four(value),
-                "Gid" => status.gids = four(value),
                 "Threads" => status.threads = value.parse().unwrap_or(0),
                 "SigPnd" => status.pending = hex(value),
                 "ShdPnd" => status.pending_for_process = hex(value),
                 "SigBlk" => status.blocked = hex(value),
                 "SigIgn" => status.ignored = hex(value),
                 "SigCgt" => status.caught = hex(value),
-                "CapEff" => status.capabilities = hex(value),
                 _ => {}
             }
         }
@@ -314,16 +298,14 @@ mod tests {
         let status = Status::parse(
             "Name:\ta\\nTgid:\nState:\tS (sleeping)\nTgid:\t7\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n\
              Threads:\t3\nSigPnd:\t0000000000000400\nShdPnd:\t0000000000002000\nSigBlk:\t1\n\
-             SigIgn:\t2\nSigCgt:\t4\nCapEff:\t000001ffffffffff\n",
+             SigIgn:\t2\nSigCgt:\t4\n",
         );
         assert_eq!((status.pid, status.threads, status.state), (7, 3, 'S'));
-        assert_eq!((status.uids, status.gids), ([1, 2, 3, 4], [5, 6, 7, 8]));
         assert_eq!(
             (status.pending, status.pending_for_process),
             (0x400, 0x2000)
         );
         assert_eq!((status.blocked, status.ignored, status.caught), (1, 2, 4));
-        assert_eq!(status.capabilities, 0x1ff_ffff_ffff);
         assert_eq!(
             Status::read(std::process::id()).unwrap().pid,
             std::process::id()

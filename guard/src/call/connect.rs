@@ -5,6 +5,7 @@ use super::{Context, Step};
 use crate::address::{Address, Meaning, UnixName};
 use crate::answer::Answer;
 use crate::decide::{Destination, Protocol, Refusal, Verdict};
+use crate::rights::Rights;
 use crate::socket::{Family, Kind};
 use crate::sys::socket as sys;
 use crate::task::Matter;
@@ -19,6 +20,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(5);
 pub(crate) struct Connect {
     address: Address,
     stage: Stage,
+    /// Of the caller, who can't change them while it waits.
+    rights: Rights,
     /// What a connection in progress said when it began; the answer where its time runs out.
     begun: Option<Errno>,
 }
@@ -50,6 +53,7 @@ impl Connect {
         Self {
             address,
             stage: Stage::New,
+            rights: Rights::Own,
             begun: None,
         }
     }
@@ -94,7 +98,7 @@ impl Connect {
     }
 
     /// What the address means on this socket, and whether that is to be decided.
-    fn look(&self, context: &Context<'_>) -> Result<(Purpose, Option<Destination>), Errno> {
+    fn look(&mut self, context: &Context<'_>) -> Result<(Purpose, Option<Destination>), Errno> {
         let copied = |protocol| Purpose::Copied {
             protocol,
             probe: false,
@@ -116,24 +120,22 @@ impl Connect {
                     return Ok((copied(None), None));
                 }
                 let name = self.address.unix()?;
-                if context
-                    .surroundings
-                    .differs_in_credentials(context.target.caller.tid)
-                {
-                    return Err(context.refuse(Refusal::Credentials, Errno::EACCES));
-                }
+                self.rights = context.rights()?;
                 match name {
                     UnixName::Abstract(name) => {
                         Ok((copied(None), Some(Destination::Abstract(name.to_vec()))))
                     }
                     UnixName::Path(path) => {
-                        let (found, destination) = unix::find(context.target, path)?;
+                        let (found, destination) = unix::find(context, &self.rights, path)?;
                         Ok((Purpose::Path(found), Some(destination)))
                     }
                 }
             }
             // The kernel's own, and other netlink sockets: nothing leaves the machine.
-            Family::Netlink => Ok((copied(None), None)),
+            Family::Netlink => {
+                self.rights = context.rights()?;
+                Ok((copied(None), None))
+            }
             Family::Other(family) => {
                 Err(context.refuse(Refusal::Family(family), Errno::ECONNREFUSED))
             }
@@ -159,9 +161,11 @@ impl Connect {
         }
         let can_wait = matches!(socket.kind, Kind::Stream | Kind::SequencedPackets);
         let result = if !can_wait || socket.is_nonblocking() {
-            sys::connect(socket.as_fd(), bytes)
+            context.with(&self.rights, || sys::connect(socket.as_fd(), bytes))
         } else {
-            match Self::without_waiting(&mut self.begun, context, bytes) {
+            let begun = &mut self.begun;
+            let connect = || Self::without_waiting(begun, context, bytes);
+            match context.with(&self.rights, connect) {
                 Err(Errno::EINPROGRESS | Errno::EALREADY) if socket.is_ip() => {
                     return Step::Wait(None);
                 }

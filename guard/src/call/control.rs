@@ -3,8 +3,8 @@
 
 use super::Context;
 use crate::decide::Refusal;
+use crate::rights::{Credentials, Rights};
 use crate::socket::Family;
-use crate::target::Status;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -31,38 +31,38 @@ const SCTP_DSTADDRV6: i32 = 8;
 pub(super) struct Control {
     words: Vec<u64>,
     length: usize,
-    /// The first words say whose message it is; all parts of it have to.
-    names_sender: bool,
+    /// The first words say that it is its caller's message; all parts of it have to.
+    names_caller: bool,
+    /// Apart from that nothing but descriptors is in it.
+    is_plain: bool,
     /// Descriptors that are being passed; ours until they are sent.
     _passed: Vec<OwnedFd>,
 }
 
 impl Control {
-    /// Copies and checks. Where the caller has other credentials than this process, which sends,
-    /// a UNIX message says so (SCM_CREDENTIALS, unix(7)): whoever asks for the sender's is told
-    /// the caller's. Other control data may do what only this process may, and are refused then.
-    pub(super) fn copy(context: &Context<'_>, address: u64, length: u64) -> Result<Self, Errno> {
-        let is_unix = context.socket.family == Family::Unix;
-        if length == 0 && !is_unix {
-            return Ok(Self::default());
-        }
+    /// Copies and checks. Where the caller has other rights than this process, which sends, a
+    /// message that may tell its sender says so (SCM_CREDENTIALS, unix(7)): the user and group
+    /// would be this process's own.
+    pub(super) fn copy(
+        context: &Context<'_>,
+        rights: &Rights,
+        address: u64,
+        length: u64,
+    ) -> Result<Self, Errno> {
         if length > MAX {
             return Err(Errno::ENOBUFS);
         }
-        let caller = context.target.caller;
-        let differs = context.surroundings.differs_in_credentials(caller.tid);
-        let refuse = || context.refuse(Refusal::Credentials, Errno::EPERM);
-        if length == 0 && !differs {
-            return Ok(Self::default());
-        }
-        if differs && !is_unix {
-            return Err(refuse());
-        }
         let mut words = Vec::new();
-        if differs {
-            let status = Status::read(caller.tid).map_err(|_| refuse())?;
-            words.extend(credentials(caller.pid, status.uids[0], status.gids[0]));
-        }
+        let other = match rights {
+            Rights::Other(other) => Some(&**other),
+            Rights::Own | Rights::Unknown => None,
+        };
+        let names_caller = matches!(context.socket.family, Family::Unix | Family::Netlink)
+            .then_some(other)
+            .flatten()
+            .map(|other| words.extend(credentials(context.target.caller.pid, other)))
+            .is_some();
+        let mut is_plain = true;
         let length = length as usize;
         let mut bytes = vec![0; length.next_multiple_of(ALIGN)];
         let part = bytes.get_mut(..length).ok_or(Errno::EINVAL)?;
@@ -76,10 +76,8 @@ impl Control {
             }
             let (this, after) = rest.split_at_mut(size);
             let data = this.get_mut(HEADER..).unwrap_or_default();
-            if differs && (level, kind) != (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
-                return Err(refuse());
-            }
-            one(context, level, kind, data, &mut passed)?;
+            is_plain &= (level, kind) == (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+            one(context, other, level, kind, data, &mut passed)?;
             let padding = size.next_multiple_of(ALIGN) - size;
             rest = after.get_mut(padding..).unwrap_or_default();
         }
@@ -92,7 +90,8 @@ impl Control {
         Ok(Self {
             words,
             length: before + length,
-            names_sender: differs,
+            names_caller,
+            is_plain,
             _passed: passed,
         })
     }
@@ -105,32 +104,53 @@ impl Control {
     /// The same for the other parts.
     pub(super) fn later(&self) -> (&[u64], usize) {
         match self.words.get(..CREDENTIALS_WORDS) {
-            Some(words) if self.names_sender => (words, CREDENTIALS_WORDS * ALIGN),
+            Some(words) if self.names_caller => (words, CREDENTIALS_WORDS * ALIGN),
             _ => (&[], 0),
         }
     }
 
-    /// Whether it says that another process than this one has sent it.
-    pub(super) fn names_sender(&self) -> bool {
-        self.names_sender
+    /// Whether it says whose message it is.
+    pub(super) fn names_caller(&self) -> bool {
+        self.names_caller
+    }
+
+    /// Whether nothing but descriptors is in it besides.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Says that this process sends, as the caller's user and group: what may be said without
+    /// CAP_SYS_ADMIN.
+    pub(super) fn name_this_process(&mut self) {
+        if self.names_caller
+            && let Some(word) = self.words.get_mut(PROCESS_AND_USER)
+        {
+            let [_, _, _, _, a, b, c, d] = word.to_ne_bytes();
+            *word = pair(std::process::id(), u32::from_ne_bytes([a, b, c, d]));
+        }
     }
 }
 
+/// Two words of 32 bits in one.
+fn pair(low: u32, high: u32) -> u64 {
+    let [a, b, c, d] = low.to_ne_bytes();
+    let [e, f, g, h] = high.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// Which of the words of [`credentials`] that is.
+const PROCESS_AND_USER: usize = 2;
+
 /// A `cmsghdr` that says who sends.
-fn credentials(pid: u32, user: u32, group: u32) -> [u64; CREDENTIALS_WORDS] {
-    let pair = |low: u32, high: u32| {
-        let [a, b, c, d] = low.to_ne_bytes();
-        let [e, f, g, h] = high.to_ne_bytes();
-        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
-    };
+fn credentials(pid: u32, of: &Credentials) -> [u64; CREDENTIALS_WORDS] {
     [
         (HEADER + CREDENTIALS) as u64,
         pair(
             libc::SOL_SOCKET.cast_unsigned(),
             libc::SCM_CREDENTIALS.cast_unsigned(),
         ),
-        pair(pid, user),
-        pair(group, 0),
+        pair(pid, of.real_user),
+        pair(of.real_group, 0),
     ]
 }
 
@@ -143,6 +163,7 @@ fn header(bytes: &[u8]) -> Option<(i32, i32, usize)> {
 
 fn one(
     context: &Context<'_>,
+    other: Option<&Credentials>,
     level: i32,
     kind: i32,
     data: &mut [u8],
@@ -168,6 +189,14 @@ fn one(
         }
         // Whoever asks for it is told who sends, and that is this process.
         (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if data.len() == CREDENTIALS => {
+            let id = |at: usize| {
+                let bytes = data.get(at..at + 4).and_then(|it| it.try_into().ok());
+                bytes.map_or(u32::MAX, u32::from_ne_bytes)
+            };
+            // The kernel looks at this process's real ids as well.
+            if other.is_some_and(|other| !other.may_name(id(4), id(8))) {
+                return Err(Errno::EPERM);
+            }
             if let Some(pid) = data.get_mut(..4) {
                 pid.copy_from_slice(&std::process::id().to_ne_bytes());
             }

@@ -5,6 +5,7 @@ use super::control::Control;
 use super::unix::{self, Found};
 use crate::address::{Address, Meaning, UnixName};
 use crate::decide::{Destination, Refusal};
+use crate::rights::Rights;
 use crate::socket::{Family, Kind};
 use crate::sys::socket as sys;
 use crate::target::{Memory, Piece};
@@ -35,6 +36,8 @@ pub(super) struct Message {
     name: Name,
     source: Source,
     pub(super) stage: Stage,
+    /// Of the caller, once they matter.
+    rights: Option<Rights>,
     control: Option<Control>,
     control_at: (u64, u64),
     /// Bytes that the socket took.
@@ -102,6 +105,7 @@ impl Message {
             name,
             source,
             stage: Stage::New,
+            rights: None,
             control: None,
             control_at,
             sent: 0,
@@ -177,22 +181,16 @@ impl Message {
                 },
             },
             // Others refuse or ignore an address without looking at it.
-            Family::Unix if socket.kind == Kind::Datagrams => {
-                if context
-                    .surroundings
-                    .differs_in_credentials(context.target.caller.tid)
-                {
-                    return Err(context.refuse(Refusal::Credentials, Errno::EACCES));
+            Family::Unix if socket.kind == Kind::Datagrams => match address.unix()? {
+                UnixName::Abstract(name) => Ok(Some(Destination::Abstract(name.to_vec()))),
+                UnixName::Path(path) => {
+                    let rights = context.rights()?;
+                    let (found, destination) = unix::find(context, &rights, path)?;
+                    self.rights = Some(rights);
+                    self.name = Name::Path(found);
+                    Ok(Some(destination))
                 }
-                match address.unix()? {
-                    UnixName::Abstract(name) => Ok(Some(Destination::Abstract(name.to_vec()))),
-                    UnixName::Path(path) => {
-                        let (found, destination) = unix::find(context.target, path)?;
-                        self.name = Name::Path(found);
-                        Ok(Some(destination))
-                    }
-                }
-            }
+            },
             Family::Unix | Family::Netlink | Family::Other(_) => Ok(None),
         }
     }
@@ -238,7 +236,14 @@ impl Message {
         }
         if self.control.is_none() {
             let (at, length) = self.control_at;
-            self.control = Some(Control::copy(context, at, length)?);
+            let rights = match self.rights.take() {
+                Some(rights) => rights,
+                // To an address of IP, without more, nothing depends on who sends.
+                None if socket.is_ip() && length == 0 => Rights::Own,
+                None => context.rights()?,
+            };
+            self.control = Some(Control::copy(context, &rights, at, length)?);
+            self.rights = Some(rights);
         }
         self.pieces(context.memory())?;
         let total = self.source.total();
@@ -334,7 +339,7 @@ impl Message {
     }
 
     fn send_once(
-        &self,
+        &mut self,
         context: &Context<'_>,
         data: &[u8],
         flags: i32,
@@ -344,37 +349,61 @@ impl Message {
         if !is_last {
             flags = flags & !(libc::MSG_OOB | libc::MSG_EOR) | libc::MSG_MORE;
         }
-        let mut name = match &self.name {
+        if self.opened {
+            flags &= !libc::MSG_FASTOPEN;
+        }
+        if let Some(control) = &mut self.control
+            && control.names_caller()
+        {
+            let is_unix = context.socket.family == Family::Unix;
+            if is_unix && matches!(self.name, Name::None) && control.is_plain() {
+                // Nothing in it needs a right.
+                match self.send_with(context, &Rights::Own, data, flags) {
+                    // Only with CAP_SYS_ADMIN, and for other users CAP_SETUID and CAP_SETGID, may
+                    // we say that it is somebody else's.
+                    Err(Errno::EPERM) => {}
+                    sent => return sent,
+                }
+            }
+            if let Some(control) = &mut self.control {
+                control.name_this_process();
+            }
+        }
+        let rights = self.rights.as_ref().unwrap_or(&Rights::Own);
+        match self.send_with(context, rights, data, flags) {
+            Err(Errno::EPERM) if *rights != Rights::Own => {
+                Err(context.refuse(Refusal::Credentials, Errno::EPERM))
+            }
+            sent => sent,
+        }
+    }
+
+    fn send_with(
+        &self,
+        context: &Context<'_>,
+        rights: &Rights,
+        data: &[u8],
+        flags: i32,
+    ) -> Result<usize, Errno> {
+        let name = match &self.name {
+            _ if self.opened => None,
             Name::None => None,
             Name::Copied(address) => Some(address.bytes()),
             Name::Path(found) => Some(found.address()),
         };
-        if self.opened {
-            flags &= !libc::MSG_FASTOPEN;
-            name = None;
-        }
         // Control data go with the first byte.
         let (control, control_length) = match &self.control {
             Some(control) if self.sent == 0 => control.first(),
             Some(control) => control.later(),
             None => (&[][..], 0),
         };
-        let sent = sys::send(
-            context.socket.as_fd(),
-            &sys::Message {
-                name,
-                data,
-                control,
-                control_length,
-                flags,
-            },
-        );
-        match sent {
-            // Only with CAP_SYS_ADMIN, and for other users CAP_SETUID and CAP_SETGID, may we.
-            Err(Errno::EPERM) if self.control.as_ref().is_some_and(Control::names_sender) => {
-                Err(context.refuse(Refusal::Credentials, Errno::EPERM))
-            }
-            sent => sent,
-        }
+        let message = sys::Message {
+            name,
+            data,
+            control,
+            control_length,
+            flags,
+        };
+        context.with(rights, || sys::send(context.socket.as_fd(), &message))
     }
 }

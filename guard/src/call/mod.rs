@@ -8,6 +8,7 @@ mod unix;
 
 use crate::answer::Answer;
 use crate::decide::{Caller, Refusal, Verdict};
+use crate::rights::Rights;
 use crate::socket::Socket;
 use crate::target::{Memory, Target};
 use crate::task::Matter;
@@ -35,8 +36,8 @@ pub(crate) trait Surroundings {
     fn claim(&self, inode: u64) -> bool;
     /// Gives it back.
     fn unclaim(&self, inode: u64);
-    /// Whether acting in the place of this thread would lend it, or take from it, privileges.
-    fn differs_in_credentials(&self, tid: u32) -> bool;
+    /// Whose rights the calls of this thread are made with.
+    fn rights(&self, tid: u32) -> Rights;
 }
 
 /// How a call goes on.
@@ -55,6 +56,31 @@ pub(crate) enum Step {
 impl Context<'_> {
     pub(crate) fn memory(&self) -> Memory {
         Memory::of(self.target.caller.tid)
+    }
+
+    /// Whose rights the call is made with, where it matters: not for an address of IP, which no
+    /// right is needed for.
+    pub(crate) fn rights(&self) -> Result<Rights, Errno> {
+        match self.surroundings.rights(self.target.caller.tid) {
+            Rights::Unknown => Err(self.refuse(Refusal::Credentials, Errno::EACCES)),
+            rights => Ok(rights),
+        }
+    }
+
+    /// Does `act` with `rights`.
+    pub(crate) fn with<T>(
+        &self,
+        rights: &Rights,
+        act: impl FnOnce() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        match rights {
+            Rights::Own => act(),
+            Rights::Other(credentials) => match credentials.act(act) {
+                Ok(result) => result,
+                Err(_) => Err(self.refuse(Refusal::Credentials, Errno::EACCES)),
+            },
+            Rights::Unknown => Err(Errno::EACCES),
+        }
     }
 
     /// A refusal that nobody was asked about.

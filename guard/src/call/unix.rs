@@ -1,8 +1,10 @@
 //! The socket behind a path, looked up as the caller would, once: what was found is decided on,
 //! and connected to, whatever the path means by then.
 
+use super::Context;
 use crate::decide::Destination;
-use crate::target::{Target, errno};
+use crate::rights::Rights;
+use crate::target::errno;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{Mode, fstat};
@@ -35,9 +37,13 @@ impl Found {
     }
 }
 
-/// Looks `path` up from the target's root and working directory.
-pub(super) fn find(target: &Target, path: &[u8]) -> Result<(Found, Destination), Errno> {
-    let file = open_for(target, path)?;
+/// Looks `path` up from the target's root and working directory, with its rights.
+pub(super) fn find(
+    context: &Context<'_>,
+    rights: &Rights,
+    path: &[u8],
+) -> Result<(Found, Destination), Errno> {
+    let file = open_for(context, rights, path)?;
     let status = fstat(&file)?;
     let found = Found::new(file);
     let link =
@@ -50,7 +56,8 @@ pub(super) fn find(target: &Target, path: &[u8]) -> Result<(Found, Destination),
     Ok((found, destination))
 }
 
-fn open_for(target: &Target, path: &[u8]) -> Result<OwnedFd, Errno> {
+fn open_for(context: &Context<'_>, rights: &Rights, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let target = context.target;
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let pid = target.caller.tid;
     // A descriptor of the caller's own: how programs get around the length of a sockaddr.
@@ -59,7 +66,7 @@ fn open_for(target: &Target, path: &[u8]) -> Result<OwnedFd, Errno> {
         return if rest.is_empty() {
             Ok(directory)
         } else {
-            openat(&directory, rest, flags, Mode::empty())
+            context.with(rights, || openat(&directory, rest, flags, Mode::empty()))
         };
     }
     let at = |name: &str| open(&*format!("/proc/{pid}/{name}"), flags, Mode::empty());
@@ -67,17 +74,20 @@ fn open_for(target: &Target, path: &[u8]) -> Result<OwnedFd, Errno> {
         .flags(flags)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
     if path.starts_with(b"/") {
-        return openat2(at("root")?, path, in_root);
+        let root = at("root")?;
+        return context.with(rights, || openat2(&root, path, in_root));
     }
     if has_our_root(pid) {
-        return openat(at("cwd")?, path, flags, Mode::empty());
+        let cwd = at("cwd")?;
+        return context.with(rights, || openat(&cwd, path, flags, Mode::empty()));
     }
     // Another root: links and `..` must not lead out of it, so we start there.
     let read = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).map_err(errno);
     let (root, cwd) = (read("root")?, read("cwd")?);
     let inside = cwd.strip_prefix(&root).map_or(cwd.clone(), PathBuf::from);
     let full = inside.join(std::ffi::OsStr::from_bytes(path));
-    openat2(at("root")?, &full, in_root)
+    let root = at("root")?;
+    context.with(rights, || openat2(&root, &full, in_root))
 }
 
 /// Whether the process has this process's root directory.

@@ -11,8 +11,9 @@ use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
 use crate::decide::{Call, Caller, Decide, Refusal, Reply, Verdict, Withdrawn};
 use crate::listener::Listener;
+use crate::rights::{Own, Rights};
 use crate::roles::Roles;
-use crate::target::{Status, Targets};
+use crate::target::Targets;
 use crate::task::{Held, Job, Matter, Task};
 use crate::waiting::Waiting;
 use interrupted::Interrupted;
@@ -42,7 +43,7 @@ impl Supervisor {
             waiting: Waiting::new()?,
             claimed: Mutex::default(),
             interrupted: Interrupted::default(),
-            privileged: Privileged::look(),
+            own: Own::look(),
         });
         let roles = Roles::new();
         let receiver = Arc::clone(&shared);
@@ -75,20 +76,7 @@ struct Shared {
     /// Sockets whose send timeout somebody has put aside just now.
     claimed: Mutex<HashSet<u64>>,
     interrupted: Interrupted,
-    privileged: Option<Privileged>,
-}
-
-/// This process's credentials, where they are worth borrowing.
-struct Privileged {
-    own: Status,
-}
-
-impl Privileged {
-    fn look() -> Option<Self> {
-        let own = Status::read(std::process::id()).ok()?;
-        let [_, effective, ..] = own.uids;
-        (effective == 0 || own.capabilities != 0).then_some(Self { own })
-    }
+    own: Own,
 }
 
 impl Shared {
@@ -239,19 +227,8 @@ impl Surroundings for Shared {
         lock(&self.claimed).remove(&inode);
     }
 
-    fn differs_in_credentials(&self, tid: u32) -> bool {
-        let Some(privileged) = &self.privileged else {
-            // Without privileges no target can have others than ours.
-            return false;
-        };
-        Status::read(tid).map_or(true, |it| {
-            (it.uids, it.gids, it.capabilities)
-                != (
-                    privileged.own.uids,
-                    privileged.own.gids,
-                    privileged.own.capabilities,
-                )
-        })
+    fn rights(&self, tid: u32) -> Rights {
+        self.own.compare(tid)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything. The one place that turns -1 into an error is [`check`].
 
+pub(crate) mod credentials;
 pub(crate) mod process;
 pub(crate) mod seccomp;
 pub(crate) mod socket;

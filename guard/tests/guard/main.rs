@@ -19,4 +19,5 @@ mod killed;
 mod nobody;
 mod programs;
 mod reports;
+mod rights;
 mod support;
