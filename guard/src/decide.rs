@@ -168,6 +168,10 @@ impl fmt::Display for Refusal {
             Self::Convention => f.write_str("network calls of 32-bit programs are closed"),
             Self::Typing => f.write_str("typing into a terminal is closed"),
             Self::ForeignProcess => f.write_str("reaching into other processes is closed"),
+            // Another user's, or one that hides (PR_SET_DUMPABLE).
+            Self::Unreadable(Errno::EPERM) => f.write_str(
+                "the process does not let its calls be looked at, which takes CAP_SYS_PTRACE",
+            ),
             Self::Unreadable(errno) => write!(
                 f,
                 "the process does not let its calls be looked at ({})",
