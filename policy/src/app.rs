@@ -220,7 +220,7 @@ fn package_pattern(package: &str) -> Result<AppPattern, AppError> {
                 "the package {} does not say of which package manager",
                 quoted(package)
             ),
-            "write package:npm:NAME, package:cargo:NAME or package:pip:NAME",
+            "write package:npm:NAME, or cargo:, pip:, go: or make: in place of npm:",
         )),
     }
 }

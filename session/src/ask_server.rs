@@ -327,12 +327,9 @@ impl AskServer {
 
     fn refuse(&mut self, token: Token, pid: u32, reason: Fallback) {
         let source = Source::Fallback { reason };
-        self.core.record_refusal(Kind::Refused {
-            pid,
-            app: String::new(),
-            what: reason.sentence().to_owned(),
-            source: source.clone(),
-        });
+        let what = reason.sentence().to_owned();
+        self.core
+            .record_refusal(Kind::refused(pid, None, what, reason));
         self.say(token, verdict_reply(Verdict::Deny, &source));
         self.forget(token);
     }
@@ -409,15 +406,9 @@ fn verdict_reply(verdict: Verdict, source: &Source) -> Reply {
 }
 
 fn refused_by_hook(pid: u32, identity: &Identity, refused: Refused) -> Kind {
-    Kind::Refused {
-        pid,
-        app: identity.app.identity().to_owned(),
-        what: format!(
-            "{:?} on a socket of family {} to an address of family {}",
-            refused.call, refused.socket_family, refused.address_family
-        ),
-        source: Source::Fallback {
-            reason: Fallback::UnknownFamily,
-        },
-    }
+    let what = format!(
+        "{:?} on a socket of family {} to an address of family {}",
+        refused.call, refused.socket_family, refused.address_family
+    );
+    Kind::refused(pid, Some(&identity.app), what, Fallback::UnknownFamily)
 }

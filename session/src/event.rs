@@ -1,9 +1,9 @@
 //! Events: the one source of `-v`, log, reports, monitor and history (docs/control.md).
 
 use crate::address::Address;
-use crate::flow::{Flow, Name};
+use crate::flow::{App, Flow, Name};
 use crate::hold::Hold;
-use crate::verdict::{Source, Verdict};
+use crate::verdict::{Fallback, Source, Verdict};
 use hallpass_policy::Protocol;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,12 @@ pub enum Kind {
         pid: u32,
         /// Path of the script, else of the executable, escaped; empty if not known.
         app: String,
+        /// The package, as in [`FlowLine`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        package: Option<String>,
+        /// Which of its scripts, as in [`FlowLine`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
         /// What was refused, in words.
         what: String,
         /// Why: always a fallback.
@@ -115,6 +121,21 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// A call of `app`, if that is known, was refused before it could be put to the policy.
+    #[must_use]
+    pub fn refused(pid: u32, app: Option<&App>, what: String, reason: Fallback) -> Self {
+        Self::Refused {
+            pid,
+            app: app.map_or_else(String::new, |app| app.identity().to_owned()),
+            package: app.and_then(App::package).cloned(),
+            step: app.and_then(|app| app.step.clone()),
+            what,
+            source: Source::Fallback { reason },
+        }
+    }
+}
+
 /// A flow as events show it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FlowLine {
@@ -128,6 +149,9 @@ pub struct FlowLine {
     /// The package whose install or build script this is, such as `npm:esbuild`; escaped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
+    /// Which of the package's scripts (`postinstall`), where its manager says so; escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Transport.
     pub proto: Protocol,
     /// Address.
@@ -155,7 +179,8 @@ impl FlowLine {
             pid: flow.pid,
             app: flow.app.identity().to_owned(),
             script: flow.app.subject.script.is_some(),
-            package: flow.app.subject.packages.first().cloned(),
+            package: flow.app.package().cloned(),
+            step: flow.app.step.clone(),
             proto: flow.protocol,
             address: flow.address.clone(),
             port: flow.port,

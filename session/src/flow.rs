@@ -17,6 +17,9 @@ pub struct App {
     pub argv: Vec<String>,
     /// Working directory.
     pub cwd: String,
+    /// Which of its package's scripts it is (`postinstall`), where the manager says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Numeric user id of the process.
     pub uid: u32,
 }
@@ -64,6 +67,12 @@ impl App {
     #[must_use]
     pub fn identity(&self) -> &str {
         self.subject.script.as_ref().unwrap_or(&self.subject.exe)
+    }
+
+    /// The package whose install or build script it is.
+    #[must_use]
+    pub fn package(&self) -> Option<&String> {
+        self.subject.packages.first()
     }
 }
 

@@ -59,6 +59,7 @@ pub fn event(event: &Event) -> String {
             app,
             what,
             source,
+            ..
         } => {
             let flow = format!("{}: {}", process(app, *pid), clip(what, MAX_COMMAND));
             columns("deny", &flow, &self::source(source))

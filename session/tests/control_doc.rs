@@ -122,6 +122,8 @@ fn every_kind_of_event_and_every_reason_is_on_the_page() {
         Kind::Refused {
             pid: 1,
             app: String::new(),
+            package: None,
+            step: None,
             what: String::new(),
             source: Source::Default,
         },
@@ -191,6 +193,7 @@ fn flow(address: &str, name: &str) -> Flow {
         subject,
         argv: vec!["curl".to_owned()],
         cwd: "/".to_owned(),
+        step: None,
         uid: 0,
     };
     Flow {

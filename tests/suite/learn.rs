@@ -57,6 +57,29 @@ fn curl_by_address_and_python_by_name() {
     );
 }
 
+/// Its server is at another port each time.
+#[test]
+fn a_program_that_talks_to_a_server_of_its_own() {
+    if missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let script = "import socket
+server = socket.socket(); server.bind(('127.0.0.1', 0)); server.listen()
+client = socket.create_connection(server.getsockname())
+server.accept()[0].sendall(b'x'); assert client.recv(1) == b'x'
+";
+    round_trip(&dir, &["/usr/bin/python3", "-c", script]);
+    let text = fs::read_to_string(dir.path("home/policy.json")).unwrap();
+    assert!(text.contains("for servers of its own"), "{text}");
+    // Somebody else's is at the same one: nothing wider is learned.
+    let other = Http::v4();
+    round_trip(&dir, &["curl", "-s", "-o", "/dev/null", &other.url()]);
+    let text = fs::read_to_string(dir.path("home/policy.json")).unwrap();
+    assert!(!text.contains("for servers of its own"), "{text}");
+    assert!(text.contains(&format!("{}/tcp", other.address)), "{text}");
+}
+
 #[test]
 fn git_clone() {
     if missing("git") {

@@ -25,6 +25,7 @@ fn an_npm_script_is_named_though_it_forges_its_variables() {
     dir.run(&flags, &["sh", "-c", install]).output().ok();
     let text = report(&dir);
     assert!(text.contains("\"package\": \"npm:evil\""), "{text}");
+    assert!(text.contains("\"step\": \"install\""), "{text}");
     assert!(!text.contains("lodash"), "{text}");
     assert_eq!(server.connections(), 0);
     // A rule for the package opens the same way, and for nobody else.
@@ -66,4 +67,79 @@ fn a_cargo_build_script_is_named_by_its_own_path() {
     dir.run(&flags, &[cargo, "-c", &line]).output().ok();
     let text = report(&dir);
     assert!(text.contains("\"package\": \"cargo:evil-sys\""), "{text}");
+}
+
+#[test]
+fn what_go_generate_starts_is_named_by_package_and_directive() {
+    if missing("go") || missing("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let server = Http::v4();
+    dir.write("home/go.mod", "module example.com/app\n");
+    let source = format!(
+        "package app\n\n//go:generate sh -c \"GOPACKAGE=other curl -s {}; true\"\n",
+        server.url()
+    );
+    dir.write("home/gen.go", source);
+    let flags = ["--default=deny", "--prompt=none", "--report=json=r.json"];
+    dir.run(&flags, &["go", "generate", "./..."])
+        .env("GOFLAGS", "-mod=mod")
+        .env("GOPROXY", "off")
+        .output()
+        .ok();
+    let text = report(&dir);
+    assert!(text.contains("\"package\": \"go:app\""), "{text}");
+    assert!(text.contains("\"step\": \"gen.go:3\""), "{text}");
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn what_make_starts_is_named_by_directory() {
+    if missing("make") || missing("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let server = Http::v4();
+    let recipe = format!("all:\n\t@cd /; curl -s {}; true\n", server.url());
+    dir.write("home/zlib/Makefile", recipe);
+    let flags = ["--default=deny", "--prompt=none", "--report=json=r.json"];
+    dir.run(&flags, &["make", "-C", "zlib"]).output().ok();
+    let text = report(&dir);
+    assert!(text.contains("\"package\": \"make:zlib\""), "{text}");
+    assert_eq!(server.connections(), 0);
+}
+
+/// A raw socket is no connection that a rule could be for; it is named like one.
+#[test]
+fn a_raw_socket_names_its_package() {
+    if missing("npm") || missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let script = dir.write(
+        "home/evil/raw.py",
+        "import socket
+try: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+except OSError as error: print(error)
+",
+    );
+    let package = format!(
+        r#"{{"name":"evil","version":"1.0.0","scripts":{{"install":"/usr/bin/python3 {}"}}}}"#,
+        script.display()
+    );
+    dir.write("home/evil/package.json", package);
+    let install = "cd evil && npm install --offline --no-audit --no-fund --foreground-scripts";
+    let flags = [
+        "--guard=on",
+        "--default=deny",
+        "--prompt=none",
+        "--report=text=r.txt",
+    ];
+    dir.run(&flags, &["sh", "-c", install]).output().ok();
+    let text = fs::read_to_string(dir.path("home/r.txt")).unwrap();
+    assert!(
+        text.contains("raw.py of package npm:evil, install → "),
+        "{text}"
+    );
 }

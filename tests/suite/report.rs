@@ -92,6 +92,32 @@ assert len(g) == 1 and g[0]['severity'] == 'critical' and g[0]['fingerprint']
 }
 
 #[test]
+fn fail_on_block_says_what_was_refused_and_how_to_allow_it() {
+    if missing("curl") {
+        return;
+    }
+    let dir = Dir::new();
+    let (command, refused) = run(&dir, &["--fail-on-block"]);
+    let outcome = command.output().code(111);
+    let to = format!("{}/tcp", refused.address);
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    let said = format!("hallpass: refused: curl → {to}, 2 calls: default");
+    assert!(lines.contains(&&*said), "{outcome}");
+    let how = format!("--allow {to}; or for the whole list: hallpass learn --merge");
+    assert!(outcome.stderr.contains(&how), "{outcome}");
+    // What it says is right.
+    let allow = format!("--allow={to}");
+    let (command, _) = run(&dir, &["--fail-on-block", &allow]);
+    let again = command.output().code(111);
+    assert!(!again.stderr.contains(&format!("{to}, ")), "{again}");
+    // Once, not twice.
+    let (command, refused) = run(&dir, &["--fail-on-block", "--report=text"]);
+    let outcome = command.output().code(111);
+    let count = outcome.stderr.matches(&refused.address.to_string()).count();
+    assert_eq!(count, 1, "{outcome}");
+}
+
+#[test]
 fn arguments_are_in_no_report() {
     if missing("curl") {
         return;

@@ -56,6 +56,7 @@ fn flow(address: [u8; 4]) -> Flow {
             },
             argv: Vec::new(),
             cwd: "/".to_owned(),
+            step: None,
             uid: 0,
         }),
         protocol: Protocol::Tcp,

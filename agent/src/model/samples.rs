@@ -57,6 +57,7 @@ pub(crate) fn question(id: QuestionId, app: &str, host: &str) -> Question {
             },
             argv: vec![app.to_owned(), format!("http://{host}:631/")],
             cwd: "/home/ada".to_owned(),
+            step: None,
             uid: 1000,
         },
         protocol: Protocol::Tcp,

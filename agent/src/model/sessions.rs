@@ -201,6 +201,7 @@ mod tests {
                 app: "/usr/bin/curl".to_owned(),
                 script: false,
                 package: None,
+                step: None,
                 proto: Protocol::Tcp,
                 address: [10, 0, 0, 1].into(),
                 port,

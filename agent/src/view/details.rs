@@ -65,7 +65,13 @@ pub(super) fn facts(item: &Item, model: &Model) -> Vec<(&'static str, String)> {
         facts.push(("Started by", parents.join(" ← ")));
     }
     for package in &app.subject.packages {
-        facts.push(("Package", package.clone()));
+        facts.push((
+            "Package",
+            match &app.step {
+                Some(step) => format!("{package}, {step}"),
+                None => package.clone(),
+            },
+        ));
     }
     let user = match &app.subject.user {
         Some(user) => format!("{user} ({})", app.uid),

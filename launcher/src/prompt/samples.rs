@@ -32,6 +32,7 @@ pub(crate) fn printer() -> Question {
                 .map(str::to_owned)
                 .to_vec(),
             cwd: "/home/ana".into(),
+            step: None,
             uid: 1000,
         },
         protocol: Protocol::Tcp,

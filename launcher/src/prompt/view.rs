@@ -263,8 +263,9 @@ fn details(question: &Question) -> Vec<Text> {
         lines.push(labelled("name", &format!("{} ({trust})", name.name)));
     }
     if !app.subject.packages.is_empty() {
-        let packages = app.subject.packages.join(", ");
-        lines.push(labelled("package", &clip(&packages, MAX_LINE)));
+        let packages = app.subject.packages.iter().chain(&app.step);
+        let packages: Vec<&str> = packages.map(String::as_str).collect();
+        lines.push(labelled("package", &clip(&packages.join(", "), MAX_LINE)));
     }
     lines
 }

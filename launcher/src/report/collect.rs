@@ -1,13 +1,17 @@
 //! Counts events while a session runs: equal calls become one entry, and totals stay exact
 //! however many different calls a program makes.
 
+use super::learn::EphemeralPorts;
 use super::{Counts, Entry, Outcome, Report, Target};
+use hallpass_policy::Protocol;
 use hallpass_session::address::Address;
 use hallpass_session::core::Sink;
 use hallpass_session::event::{Event, FlowLine, Kind};
 use hallpass_session::flow::Name;
+use hallpass_session::flows::has_listener;
 use hallpass_session::verdict::{Source, Verdict};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Entries for each outcome, so that a flood of one kind does not crowd out another.
@@ -16,6 +20,8 @@ const MAX_ENTRIES: usize = 4096;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Addresses that an entry names.
 pub(super) const MAX_ADDRESSES: usize = 8;
+/// How often a server of the run itself is looked for, each time among all its open files.
+const MAX_LOOKS: usize = 64;
 /// Notes that are kept.
 const MAX_NOTES: usize = 100;
 
@@ -39,6 +45,9 @@ struct Gathered {
     by_key: HashMap<Key, usize>,
     used: HashMap<Outcome, Used>,
     notes: Vec<String>,
+    /// Where servers of the run itself are looked for, and how often they were.
+    ephemeral: Option<EphemeralPorts>,
+    looks: usize,
 }
 
 /// Room that entries of one outcome have taken.
@@ -53,6 +62,7 @@ struct Used {
 struct Key {
     app: String,
     package: Option<String>,
+    step: Option<String>,
     target: Target,
     /// None where names say where to: one name often has many addresses.
     address: Option<Address>,
@@ -65,6 +75,11 @@ impl Collector {
     pub(crate) fn sink(&self) -> Sink {
         let collector = self.clone();
         Box::new(move |event| collector.lock().take(event))
+    }
+
+    /// Looks for servers of the run itself at these ports.
+    pub(super) fn watch_own_servers(&self, ports: EphemeralPorts) {
+        self.lock().ephemeral = Some(ports);
     }
 
     /// Calls so far that only `--audit` has let go on.
@@ -101,11 +116,17 @@ impl Gathered {
                 count,
             } => self.decided(event, flow, *verdict, source, *count),
             Kind::Refused {
-                app, what, source, ..
+                app,
+                package,
+                step,
+                what,
+                source,
+                ..
             } => {
                 let key = Key {
                     app: app.clone(),
-                    package: None,
+                    package: package.clone(),
+                    step: step.clone(),
                     target: Target::Call(what.clone()),
                     address: None,
                     source: source.clone(),
@@ -151,6 +172,7 @@ impl Gathered {
             let key = Key {
                 app: flow.app.clone(),
                 package: flow.package.clone(),
+                step: flow.step.clone(),
                 target: Target::Call(format!("the look-up of {name}")),
                 address: None,
                 source: source.clone(),
@@ -162,6 +184,7 @@ impl Gathered {
         let key = Key {
             app: flow.app.clone(),
             package: flow.package.clone(),
+            step: flow.step.clone(),
             address: names.is_empty().then(|| flow.address.clone()),
             target: target(names),
             source: source.clone(),
@@ -197,6 +220,7 @@ impl Gathered {
         used.entries += 1;
         used.bytes += bytes;
         self.listed.add(key.outcome, count);
+        let is_own_server = flow.is_some_and(|flow| self.is_own_server(flow));
         self.by_key.insert(key.clone(), self.entries.len());
         let target = match (key.target, flow) {
             // In the order of use, which the key leaves out.
@@ -211,15 +235,34 @@ impl Gathered {
             app: key.app,
             is_script,
             package: key.package,
+            step: key.step,
             target,
             addresses: flow.map(|flow| flow.address.clone()).into_iter().collect(),
             has_more_addresses: false,
+            is_own_server,
             outcome: key.outcome,
             source: key.source,
             count,
             first: event.time.clone(),
             last: event.time.clone(),
         });
+    }
+
+    /// Looked for when the first call is made, or the server may have gone.
+    fn is_own_server(&mut self, flow: &FlowLine) -> bool {
+        let Some(ip) = flow.address.ip() else {
+            return false;
+        };
+        let is_chosen = |ports: &EphemeralPorts| ports.contains(&flow.port);
+        if flow.proto != Protocol::Tcp
+            || !ip.is_loopback()
+            || !self.ephemeral.as_ref().is_some_and(is_chosen)
+            || self.looks >= MAX_LOOKS
+        {
+            return false;
+        }
+        self.looks += 1;
+        has_listener(std::process::id(), SocketAddr::new(ip, flow.port))
     }
 
     fn report(&self, audit: bool) -> Report {
@@ -260,7 +303,8 @@ impl Key {
             Target::Flow { names, .. } => names.iter().map(|name| name.name.len() + 32).sum(),
             Target::Call(what) => what.len(),
         };
-        let package = self.package.as_ref().map_or(0, String::len);
+        let texts = [&self.package, &self.step].into_iter().flatten();
+        let package: usize = texts.map(String::len).sum();
         256 + self.app.len() + package + target + source_bytes(&self.source)
     }
 }

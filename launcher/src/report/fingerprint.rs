@@ -18,7 +18,8 @@ pub(super) fn of(entry: &Entry) -> String {
     };
     let package = entry.package.as_deref().unwrap_or_default();
     let parts = [entry.outcome.word(), &entry.app, package, &target];
-    let hash = parts.iter().fold(OFFSET, |hash, part| {
+    let parts = parts.into_iter().chain(entry.step.as_deref());
+    let hash = parts.fold(OFFSET, |hash, part| {
         let bytes = part.bytes().chain([0]);
         bytes.fold(hash, |hash, byte| {
             (hash ^ u128::from(byte)).wrapping_mul(PRIME)

@@ -105,8 +105,8 @@ fn head(outcome: Outcome) -> String {
 }
 
 fn row(entry: &Entry) -> String {
-    let who = match &entry.package {
-        Some(package) => format!("{} ({})", code(&entry.app_name()), code(package)),
+    let who = match entry.package_and_step() {
+        Some(package) => format!("{} ({})", code(&entry.app_name()), code(&package)),
         None => code(&entry.app_name()),
     };
     let (to, addresses) = (code(&entry.destination()), entry.address_list());
@@ -149,7 +149,7 @@ mod tests {
     fn annotations_are_aggregated_and_escaped() {
         assert_eq!(
             annotations(&samples::ordinary()),
-            "::error title=hallpass%3A refused::node of package npm:esbuild → evil.test:443/tcp (203.0.113.7), 2 calls: default\n\
+            "::error title=hallpass%3A refused::node of package npm:esbuild, postinstall → evil.test:443/tcp (203.0.113.7), 2 calls: default\n\
              ::error title=hallpass%3A refused::ping → a socket of the family AF_PACKET, 1 call: default\n\
              ::warning title=hallpass%3A would be refused::curl → b.test:80/tcp (203.0.113.7), 2 calls: policy file: deny *.test\n"
         );

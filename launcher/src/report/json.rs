@@ -39,6 +39,8 @@ struct Line<'a> {
     script: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'a str>,
     to: String,
     #[serde(flatten)]
     target: Where<'a>,
@@ -93,6 +95,7 @@ fn line(entry: &Entry) -> Line<'_> {
         app: &entry.app,
         script: entry.is_script,
         package: entry.package.as_deref(),
+        step: entry.step.as_deref(),
         to: entry.destination(),
         target: match &entry.target {
             Target::Call(call) => Where::Call { call },

@@ -47,8 +47,8 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn case(xml: &mut String, entry: &Entry) {
-    let who = match &entry.package {
-        Some(package) => format!("{} ({})", entry.app_path(), words::short(package)),
+    let who = match entry.package_and_step() {
+        Some(package) => format!("{} ({package})", entry.app_path()),
         None => entry.app_path(),
     };
     let (who, to) = (attribute(&who), attribute(&entry.destination()));
@@ -131,7 +131,7 @@ mod tests {
             "{xml}"
         );
         assert!(
-            xml.contains("classname=\"/usr/bin/node (npm:esbuild)\""),
+            xml.contains("classname=\"/usr/bin/node (npm:esbuild, postinstall)\""),
             "{xml}"
         );
     }

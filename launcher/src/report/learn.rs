@@ -10,12 +10,31 @@ use hallpass_policy::{Action, AppPattern, Destination, Environment, Protocol, Ru
 use hallpass_session::render;
 use hallpass_session::verdict::Source;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// More ports than this of one host and protocol become all of its ports: a list of them would be
 /// the ports that happened to be free.
 const MAX_PORTS: usize = 8;
 /// How a note begins that this wrote; rules with another note are a person's.
 const NOTE: &str = "learned: ";
+
+/// How a note ends where the ports of [`EphemeralPorts`] are allowed.
+const OWN_SERVERS: &str = "; all ports of the kernel's choice, for servers of its own";
+
+/// Ports that the kernel gives to whoever does not ask for one (ip(7), ip_local_port_range).
+pub(super) type EphemeralPorts = RangeInclusive<u16>;
+
+/// Those of this machine; Linux's own where it does not say.
+pub(super) fn ephemeral_ports() -> EphemeralPorts {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let text = text.unwrap_or_default();
+    let mut words = text.split_ascii_whitespace().map(str::parse);
+    match (words.next(), words.next()) {
+        (Some(Ok(first)), Some(Ok(last))) if first <= last => first..=last,
+        _ => 32768..=60999,
+    }
+}
 
 /// What was learned.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,11 +53,46 @@ type Needs = BTreeMap<(String, Protocol), Need>;
 #[derive(Default)]
 struct Need {
     ports: BTreeSet<u16>,
+    /// Some are of servers that the run itself starts, at another port each time.
+    has_own_servers: bool,
     calls: u64,
 }
 
+impl Need {
+    /// The ports as a rule is written with; none for all of them.
+    fn ports(&self, host: &str, proto: Protocol, ephemeral: &EphemeralPorts) -> Option<String> {
+        if !proto.has_ports() || self.ports.contains(&0) {
+            return None;
+        }
+        let is_chosen = |port: &u16| ephemeral.contains(port);
+        let is_chosen_here = is_loopback(host) && self.ports.iter().all(is_chosen);
+        let is_range = self.has_own_servers || self.ports.len() > MAX_PORTS && is_chosen_here;
+        let left = self
+            .ports
+            .iter()
+            .filter(|port| !(is_range && is_chosen(port)));
+        let mut words: Vec<String> = left.map(ToString::to_string).collect();
+        if words.len() > MAX_PORTS {
+            return None;
+        }
+        if is_range {
+            words.push(format!("{}-{}", ephemeral.start(), ephemeral.end()));
+        }
+        Some(words.join(","))
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
 /// The policy so far, and what the run needed besides.
-pub(super) fn learn(report: &Report, so_far: RuleFile, env: &Environment) -> Learned {
+pub(super) fn learn(
+    report: &Report,
+    so_far: RuleFile,
+    env: &Environment,
+    ephemeral: &EphemeralPorts,
+) -> Learned {
     let mut by_app: BTreeMap<AppPattern, Needs> = BTreeMap::new();
     let mut left_out = Vec::new();
     for entry in report.findings() {
@@ -48,6 +102,7 @@ pub(super) fn learn(report: &Report, so_far: RuleFile, env: &Environment) -> Lea
                     let app = by_app.entry(app.clone()).or_default();
                     let need = app.entry((host, proto)).or_default();
                     need.ports.insert(port);
+                    need.has_own_servers |= entry.is_own_server;
                     need.calls = need.calls.saturating_add(entry.count);
                 }
             }
@@ -65,8 +120,10 @@ pub(super) fn learn(report: &Report, so_far: RuleFile, env: &Environment) -> Lea
     for (app, needs) in by_app {
         let mut to = Vec::new();
         let mut calls: u64 = 0;
+        let has_own_servers = needs.values().any(|need| need.has_own_servers);
         for ((host, proto), need) in &needs {
-            match destination(host, *proto, &need.ports) {
+            let ports = need.ports(host, *proto, ephemeral);
+            match destination(host, *proto, ports.as_deref()) {
                 Ok(destination) => {
                     to.push(destination);
                     calls = calls.saturating_add(need.calls);
@@ -76,7 +133,7 @@ pub(super) fn learn(report: &Report, so_far: RuleFile, env: &Environment) -> Lea
         }
         added += to.len();
         if !to.is_empty() {
-            put(&mut file, app, to, calls);
+            put(&mut file, app, to, calls, has_own_servers);
         }
     }
     Learned {
@@ -109,9 +166,10 @@ fn needs(
         }
     }
     let app = match &entry.package {
-        Some(package) => format!("package:{package}"),
-        None if entry.is_script => format!("script:{}", entry.app),
-        None => entry.app.clone(),
+        // What make starts is whatever programs the project uses: those are named.
+        Some(package) if !package.starts_with("make:") => format!("package:{package}"),
+        _ if entry.is_script => format!("script:{}", entry.app),
+        _ => entry.app.clone(),
     };
     let app = app
         .parse()
@@ -132,25 +190,18 @@ fn needs(
     Ok((app, hosts, *proto, *port))
 }
 
-fn destination(host: &str, proto: Protocol, ports: &BTreeSet<u16>) -> Result<Destination, String> {
-    let is_whole = !proto.has_ports() || ports.len() > MAX_PORTS || ports.contains(&0);
-    let text = if is_whole {
-        format!("{host}/{proto}")
-    } else {
-        let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.to_owned()
-        };
-        format!("{host}:{}/{proto}", ports.join(","))
+fn destination(host: &str, proto: Protocol, ports: Option<&str>) -> Result<Destination, String> {
+    let text = match ports {
+        None => format!("{host}/{proto}"),
+        Some(ports) if host.contains(':') => format!("[{host}]:{ports}/{proto}"),
+        Some(ports) => format!("{host}:{ports}/{proto}"),
     };
     text.parse()
         .map_err(|error: hallpass_policy::DestinationError| error.to_string())
 }
 
 /// Adds to the rule that an earlier run has learned for the program, or makes one at the end.
-fn put(file: &mut RuleFile, app: AppPattern, to: Vec<Destination>, calls: u64) {
+fn put(file: &mut RuleFile, app: AppPattern, to: Vec<Destination>, calls: u64, own: bool) {
     let learned = |rule: &&mut Rule| {
         let note = rule.note.as_deref().unwrap_or_default();
         rule.action == Action::Allow
@@ -162,18 +213,20 @@ fn put(file: &mut RuleFile, app: AppPattern, to: Vec<Destination>, calls: u64) {
         let note = rule.note.as_deref().unwrap_or_default();
         let before = note.trim_start_matches(NOTE).split(' ').next();
         let before: Option<u64> = before.and_then(|number| number.parse().ok());
-        rule.note = Some(note_of(calls.saturating_add(before.unwrap_or(0))));
+        let own = own || note.ends_with(OWN_SERVERS);
+        rule.note = Some(note_of(calls.saturating_add(before.unwrap_or(0)), own));
         rule.to.extend(to);
         return;
     }
     let mut rule = Rule::new(Action::Allow, to);
     rule.app = Some(app);
-    rule.note = Some(note_of(calls));
+    rule.note = Some(note_of(calls, own));
     file.rules.push(rule);
 }
 
-fn note_of(calls: u64) -> String {
-    format!("{NOTE}{}", render::count(calls, "call", "calls"))
+fn note_of(calls: u64, own: bool) -> String {
+    let more = if own { OWN_SERVERS } else { "" };
+    format!("{NOTE}{}{more}", render::count(calls, "call", "calls"))
 }
 
 #[cfg(test)]
@@ -197,7 +250,7 @@ mod tests {
             entries,
             ..Report::default()
         };
-        learn(&report, so_far, &Environment::default())
+        learn(&report, so_far, &Environment::default(), &(32768..=60999))
     }
 
     fn shown(learned: &Learned) -> Vec<String> {
@@ -322,5 +375,57 @@ mod tests {
         assert!(rules.contains("for script:/srv/build.py"), "{rules}");
         assert!(rules.contains("for package:npm:esbuild"), "{rules}");
         assert!(rules.contains("allow ::1/tcp for /b"), "{rules}");
+    }
+
+    fn at_loopback(port: u16, is_own_server: bool) -> Entry {
+        let mut entry = needed("/usr/bin/python3", "", port);
+        entry.addresses = vec!["127.0.0.1".parse().unwrap()];
+        entry.target = Target::Flow {
+            proto: Protocol::Tcp,
+            port,
+            names: Vec::new(),
+        };
+        entry.is_own_server = is_own_server;
+        entry
+    }
+
+    #[test]
+    fn the_runs_own_servers_are_at_another_port_next_time() {
+        let entries = vec![at_loopback(8080, true), at_loopback(40123, true)];
+        let first = learned(entries, RuleFile::default());
+        let note = "learned: 4 calls; all ports of the kernel's choice, for servers of its own";
+        let rule = "allow 127.0.0.1:8080,32768-60999/tcp for /usr/bin/python3";
+        assert_eq!(shown(&first), [format!("{rule} ({note})")]);
+        // The note stays, whatever is learned next.
+        let again = learned(vec![at_loopback(81, false)], first.file);
+        assert!(shown(&again)[0].contains("6 calls; all"), "{again:?}");
+    }
+
+    #[test]
+    fn somebody_elses_server_keeps_its_port_and_very_many_are_the_kernels_choice() {
+        let one = learned(vec![at_loopback(40123, false)], RuleFile::default());
+        assert!(shown(&one)[0].starts_with("allow 127.0.0.1:40123/tcp for"));
+        let many = (40000..40020)
+            .map(|port| at_loopback(port, false))
+            .collect();
+        let many = learned(many, RuleFile::default());
+        assert!(shown(&many)[0].starts_with("allow 127.0.0.1:32768-60999/tcp for"));
+        let wide = (1..20).map(|port| at_loopback(port, false)).collect();
+        let wide = learned(wide, RuleFile::default());
+        assert!(shown(&wide)[0].starts_with("allow 127.0.0.1/tcp for"));
+    }
+
+    #[test]
+    fn what_make_starts_is_learned_by_its_program() {
+        let mut entry = needed("/usr/bin/curl", "a.test", 443);
+        entry.package = Some("make:app".to_owned());
+        let learned = learned(vec![entry], RuleFile::default());
+        assert!(shown(&learned)[0].contains("for /usr/bin/curl"));
+    }
+
+    #[test]
+    fn the_kernels_range_is_read() {
+        let ports = ephemeral_ports();
+        assert!(ports.start() < ports.end());
     }
 }

@@ -19,6 +19,7 @@ mod place;
 #[cfg(test)]
 mod samples;
 mod sarif;
+mod summary;
 mod text;
 mod wanted;
 mod words;
@@ -81,12 +82,17 @@ pub(crate) struct Entry {
     pub(crate) is_script: bool,
     /// The package whose install or build script this was, such as `npm:esbuild`.
     pub(crate) package: Option<String>,
+    /// Which of its scripts, such as `postinstall`.
+    pub(crate) step: Option<String>,
     /// Where to.
     pub(crate) target: Target,
     /// The addresses, in the order of their first use; at most [`collect::MAX_ADDRESSES`].
     pub(crate) addresses: Vec<Address>,
     /// There were more of them.
     pub(crate) has_more_addresses: bool,
+    /// A port of the kernel's choice at which a process of the run itself listened; only looked
+    /// for where a policy is learned.
+    pub(crate) is_own_server: bool,
     /// What came of it.
     pub(crate) outcome: Outcome,
     /// Why.

@@ -2,8 +2,9 @@
 
 use super::place::Place;
 use super::wanted::{Format, Wanted};
-use super::{Collector, Report, github, gitlab, json, junit, learn, sarif, text};
+use super::{Collector, Report, github, gitlab, json, junit, learn, sarif, summary, text};
 use crate::run::learn::Learning;
+use hallpass_session::problem::show_path;
 use hallpass_session::{environment, render};
 use rustix::fs::MemfdFlags;
 use std::ffi::OsString;
@@ -29,6 +30,8 @@ enum Job {
     File(Format, Place),
     /// Text on stderr.
     Text,
+    /// What was refused, on stderr; with the first policy file as it was given.
+    Summary(Option<String>),
     /// The policy that a run needs.
     Learn(Place, Box<Learning>),
     /// Annotations on stderr, and what goes to GitHub's files.
@@ -61,7 +64,7 @@ impl Reports {
         if let Some((same, _)) = same {
             return Err(format!(
                 "--report: two reports in {}; give each a file of its own",
-                hallpass_session::problem::show_path(same)
+                show_path(same)
             ));
         }
         let jobs = wanted
@@ -82,9 +85,19 @@ impl Reports {
     /// Also writes the policy that the run needs.
     pub(crate) fn learn(&mut self, learning: &Learning) -> Result<(), String> {
         let place = Place::kept(&learning.output).map_err(|error| format!("--output: {error}"))?;
+        self.collector.watch_own_servers(learn::ephemeral_ports());
         let learning = Box::new(learning.clone());
         self.jobs.push(Job::Learn(place, learning));
         Ok(())
+    }
+
+    /// Also says what was refused, where no report on stderr does. `policies` are the files given
+    /// with `--policy`.
+    pub(crate) fn summarise(&mut self, policies: &[PathBuf]) {
+        if !self.jobs.iter().any(|job| matches!(job, Job::Text)) {
+            let policy = policies.first().map(|path| show_path(path));
+            self.jobs.push(Job::Summary(policy));
+        }
     }
 
     /// Whether there is anything to write in the end.
@@ -112,6 +125,7 @@ impl Reports {
     fn one(&self, job: &Job, report: &Report) -> Result<(), String> {
         match job {
             Job::Text => self.print(&text::render(report, false)),
+            Job::Summary(policy) => self.print(&summary::render(report, policy.as_deref())),
             Job::Learn(place, learning) => self.write_policy(place, learning, report),
             Job::File(format, place) => {
                 let policy = self.policy.as_deref();
@@ -149,7 +163,8 @@ impl Reports {
         report: &Report,
     ) -> Result<(), String> {
         let so_far = learning.so_far.clone();
-        let learned = learn::learn(report, so_far, &environment::read());
+        let ephemeral = learn::ephemeral_ports();
+        let learned = learn::learn(report, so_far, &environment::read(), &ephemeral);
         // A policy that lacks nothing stays as a person has written it, to the last blank.
         if learned.added > 0 || !learning.is_there {
             let text = learned.file.to_json_pretty();

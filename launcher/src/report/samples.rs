@@ -35,6 +35,7 @@ pub(super) fn flow(app: &str, address: &str, port: u16, names: &[&str]) -> FlowL
         app: app.to_owned(),
         script: false,
         package: None,
+        step: None,
         proto: Protocol::Tcp,
         address: address.parse().unwrap(),
         port,
@@ -48,6 +49,7 @@ pub(super) fn refused(app: &str, host: &str, port: u16) -> Entry {
         app: app.to_owned(),
         is_script: false,
         package: None,
+        step: None,
         target: Target::Flow {
             proto: Protocol::Tcp,
             port,
@@ -55,6 +57,7 @@ pub(super) fn refused(app: &str, host: &str, port: u16) -> Entry {
         },
         addresses: vec!["203.0.113.7".parse().unwrap()],
         has_more_addresses: false,
+        is_own_server: false,
         outcome: Outcome::Refused,
         source: Source::Default,
         count: 2,
@@ -85,6 +88,7 @@ fn whole(entries: Vec<Entry>) -> Report {
 pub(super) fn ordinary() -> Report {
     let evil = Entry {
         package: Some("npm:esbuild".to_owned()),
+        step: Some("postinstall".to_owned()),
         ..refused("/usr/bin/node", "evil.test", 443)
     };
     let raw = Entry {
@@ -125,6 +129,7 @@ pub(super) fn hostile() -> Report {
         let named = Entry {
             app: format!("/tmp/{text}"),
             package: Some(format!("npm:{text}")),
+            step: Some(text.to_owned()),
             source: source.clone(),
             ..refused("", text, 443)
         };

@@ -61,7 +61,7 @@ mod tests {
             render(&samples::ordinary(), false),
             "hallpass report: 3 refused, 2 would be refused, 2 allowed (session 4711-0badcafe)\n\
              refused:\n\
-             \u{20}     2× node of package npm:esbuild → evil.test:443/tcp (203.0.113.7): default\n\
+             \u{20}     2× node of package npm:esbuild, postinstall → evil.test:443/tcp (203.0.113.7): default\n\
              \u{20}     1× ping → a socket of the family AF_PACKET: default\n\
              would be refused without --audit:\n\
              \u{20}     2× curl → b.test:80/tcp (203.0.113.7): policy file: deny *.test\n\

@@ -81,6 +81,15 @@ impl Entry {
         format!("{}{more}", shown.join(", "))
     }
 
+    /// The package and which of its scripts: `npm:esbuild, postinstall`.
+    pub(super) fn package_and_step(&self) -> Option<String> {
+        let package = short(self.package.as_ref()?);
+        Some(match &self.step {
+            Some(step) => format!("{package}, {}", short(step)),
+            None => package,
+        })
+    }
+
     /// Why, in words.
     pub(super) fn reason(&self) -> String {
         short(&render::source(match &self.source {
@@ -91,8 +100,8 @@ impl Entry {
 
     /// Who and where to: `curl → example.com:443/tcp (203.0.113.1)`.
     pub(super) fn who_and_where(&self) -> String {
-        let package = match &self.package {
-            Some(package) => format!(" of package {}", short(package)),
+        let package = match self.package_and_step() {
+            Some(package) => format!(" of package {package}"),
             None => String::new(),
         };
         let addresses = match self.address_list().as_str() {

@@ -17,10 +17,10 @@ use hallpass_policy::{canonical_name, is_name_service_path};
 use hallpass_session::address::Socket;
 use hallpass_session::core::Core;
 use hallpass_session::event::Kind;
-use hallpass_session::flow::Flow;
+use hallpass_session::flow::{App, Flow};
 use hallpass_session::identity::Identity;
 use hallpass_session::targets::{Targets, ip};
-use hallpass_session::verdict::{self, Fallback, Source};
+use hallpass_session::verdict::{self, Fallback};
 use hallpass_session::verify::Verifier;
 use hallpass_wire::{NameReport, Note};
 use look_ups::LookUps;
@@ -175,17 +175,15 @@ impl Decider {
     }
 
     fn refuse(&self, caller: Caller, identity: Option<&Identity>, what: &str, reason: Fallback) {
-        let app = identity.map_or("", |identity| identity.app.identity());
-        let Some(what) = lock(&self.refusals).say(app, what) else {
+        let app = identity.map(|identity| &*identity.app);
+        let name = app.map_or("", App::identity);
+        let package = app.and_then(App::package).map_or("", String::as_str);
+        let Some(what) = lock(&self.refusals).say(name, package, what) else {
             self.core.count_refusal();
             return;
         };
-        self.core.record_refusal(Kind::Refused {
-            pid: caller.pid,
-            app: app.to_owned(),
-            what,
-            source: Source::Fallback { reason },
-        });
+        let refused = Kind::refused(caller.pid, app, what, reason);
+        self.core.record_refusal(refused);
     }
 }
 
@@ -250,7 +248,7 @@ impl Decide for Decider {
             // Programs try these and go on without: no connection is refused, so none is counted.
             None => {
                 let app = identity.map_or_else(String::new, |it| it.app.identity().to_owned());
-                if let Some(what) = lock(&self.refusals).say(&app, &what) {
+                if let Some(what) = lock(&self.refusals).say(&app, "", &what) {
                     self.core.record(Kind::Coverage {
                         text: refusals::line(&app, caller.pid, &what),
                     });

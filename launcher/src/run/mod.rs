@@ -154,11 +154,15 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
 /// What is counted and reported; none where nobody wants to know.
 fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
     let flags = &args.flags;
-    if flags.report.is_empty() && !flags.audit {
+    let says_what_was_refused = flags.fail_on_block.is_some() && !flags.verbose;
+    if flags.report.is_empty() && !flags.audit && !says_what_was_refused {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var_os(name);
     let mut reports = Reports::open(&flags.report, &flags.rules.policy, flags.audit, variable)?;
+    if says_what_was_refused {
+        reports.summarise(&flags.rules.policy);
+    }
     if let Some(learning) = &args.learning {
         reports.learn(learning)?;
     }

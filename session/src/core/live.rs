@@ -223,6 +223,7 @@ fn line(flow: &LiveFlow) -> FlowLine {
         app: flow.app.clone(),
         script: false,
         package: None,
+        step: None,
         proto: flow.proto,
         address: flow.address.into(),
         port: flow.port,

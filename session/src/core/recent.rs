@@ -175,6 +175,7 @@ mod tests {
                 app: app.to_owned(),
                 script: false,
                 package: None,
+                step: None,
                 proto: Protocol::Tcp,
                 address: address.parse().unwrap(),
                 port: 80,

@@ -246,6 +246,7 @@ mod tests {
                 subject: Subject::default(),
                 argv: Vec::new(),
                 cwd: String::new(),
+                step: None,
                 uid: 0,
             }),
             protocol: Protocol::Tcp,

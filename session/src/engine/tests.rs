@@ -41,6 +41,7 @@ pub(super) fn flow(app: &str, address: &str, port: u16) -> Flow {
             subject,
             argv: vec![app.to_owned()],
             cwd: "/".to_owned(),
+            step: None,
             uid: 0,
         }),
         protocol: Protocol::Tcp,

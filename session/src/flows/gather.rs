@@ -160,6 +160,18 @@ impl Picture {
 }
 
 /// The number of a process's network namespace.
+/// Whether a process of the session listens for TCP connections to `at`. False also where the
+/// kernel does not let us look.
+#[must_use]
+pub fn has_listener(session: u32, at: SocketAddr) -> bool {
+    let mut picture = Picture::default();
+    let owners = picture.owners(session);
+    if owners.is_empty() {
+        return false;
+    }
+    is_at(&listening(&picture.sockets(&owners)), at)
+}
+
 fn namespace(pid: &str) -> Option<u64> {
     fs::metadata(format!("/proc/{pid}/ns/net"))
         .ok()
@@ -176,16 +188,21 @@ fn listening(sockets: &[Socket]) -> HashSet<SocketAddr> {
 /// The kernel does not say who began a connection. One whose local port is listened on was
 /// accepted there.
 fn direction(listening: &HashSet<SocketAddr>, local: SocketAddr) -> Direction {
+    if is_at(listening, local) {
+        Direction::In
+    } else {
+        Direction::Out
+    }
+}
+
+/// Whether one of them is for this address, or for any.
+fn is_at(listening: &HashSet<SocketAddr>, local: SocketAddr) -> bool {
     let any = |address: &str| {
         address
             .parse()
             .is_ok_and(|any| listening.contains(&SocketAddr::new(any, local.port())))
     };
-    if listening.contains(&local) || any("0.0.0.0") || any("::") {
-        Direction::In
-    } else {
-        Direction::Out
-    }
+    listening.contains(&local) || any("0.0.0.0") || any("::")
 }
 
 #[cfg(test)]

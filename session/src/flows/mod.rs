@@ -15,6 +15,7 @@ mod socket;
 mod targets;
 
 pub(crate) use end::Duplicate;
+pub use gather::has_listener;
 pub(crate) use gather::{Found, Picture};
 pub(crate) use numbers::Numbers;
 pub(crate) use socket::{Socket, Stage};

@@ -140,17 +140,22 @@ impl Identifier {
         }
         let parents = known.iter().skip(1).map(parent).collect();
         let uid = procfs::uid(pid)?;
+        let (packages, step) = match package::package(&known) {
+            Some(package) => (vec![package.name], package.step),
+            None => (Vec::new(), None),
+        };
         let app = App {
             subject: Subject {
                 exe: process.exe.clone(),
                 script: process.script.clone(),
                 name: process.name.clone(),
                 parents,
-                packages: package::package(&known).into_iter().collect(),
+                packages,
                 user: self.user(uid),
             },
             argv: process.argv.clone(),
             cwd: process.cwd.clone(),
+            step,
             uid,
         };
         Some(Identity {

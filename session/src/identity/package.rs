@@ -1,5 +1,5 @@
 //! Which package's install or build script a process is: npm, pnpm and yarn lifecycle scripts,
-//! cargo build scripts and compilers, pip builds.
+//! cargo build scripts and compilers, pip builds, `go generate`, and what make starts.
 //!
 //! Asked is the nearest ancestor that the package manager itself started, because the manager has
 //! chosen its directory and variables; what a script sets for its own children is not looked at.
@@ -11,48 +11,71 @@ use super::{Process, base_name, procfs};
 use crate::escape::escape_bytes;
 use std::sync::Arc;
 
-/// Longest package name that is kept, in characters; npm's are at most 214.
+/// Longest package name or step that is kept, in characters; npm's names are at most 214.
 const MAX_NAME: usize = 214;
 
-/// A package manager.
+/// A package, and which of its scripts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Package {
+    /// As rules name it (`npm:esbuild`).
+    pub(super) name: String,
+    /// What the manager runs of it (`postinstall`), where it says so.
+    pub(super) step: Option<String>,
+}
+
+/// A package manager, or what is taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manager {
     Npm,
     Cargo,
     Pip,
+    GoGenerate,
+    Make,
 }
 
-/// The package, as rules name it (`npm:esbuild`); `lineage` is a process and its ancestors,
-/// nearest first.
-pub(super) fn package(lineage: &[(u32, Arc<Process>)]) -> Option<String> {
+/// The package; `lineage` is a process and its ancestors, nearest first.
+pub(super) fn package(lineage: &[(u32, Arc<Process>)]) -> Option<Package> {
     package_with(lineage, procfs::environ)
 }
 
 fn package_with(
     lineage: &[(u32, Arc<Process>)],
     environ: impl Fn(u32) -> Vec<u8>,
-) -> Option<String> {
+) -> Option<Package> {
+    let mut made = None;
     let pairs = lineage.iter().zip(lineage.iter().skip(1));
     for ((pid, child), (_, parent)) in pairs {
-        // A manager that another one has started speaks for itself.
-        if manager(child).is_some() {
+        // A manager that another one has started speaks for itself. Not so make, which install
+        // scripts are made of.
+        if !matches!(manager(child), None | Some(Manager::Make)) {
             continue;
         }
+        let variable = |name: &str| variable(&environ(*pid), name);
         let found = match manager(parent) {
             None => continue,
-            Some(Manager::Npm) => npm(child, || variable(&environ(*pid), "npm_package_name")),
-            Some(Manager::Cargo) => cargo(child, || variable(&environ(*pid), "CARGO_PKG_NAME")),
+            Some(Manager::Make) => {
+                made = made.or_else(|| make(parent));
+                continue;
+            }
+            Some(Manager::Npm) => npm(child, variable),
+            Some(Manager::Cargo) => cargo(child, variable),
             Some(Manager::Pip) => pip(child),
+            Some(Manager::GoGenerate) => go_generate(variable),
         };
-        return found.filter(|name| !name.ends_with(':'));
+        return found.filter(|package| !package.name.ends_with(':'));
     }
-    None
+    made
 }
 
 fn manager(process: &Process) -> Option<Manager> {
     let program = base_name(&process.exe);
-    if program == "cargo" {
-        return Some(Manager::Cargo);
+    match program {
+        "cargo" => return Some(Manager::Cargo),
+        // pnpm as one file, with node in it.
+        "pnpm" => return Some(Manager::Npm),
+        "make" | "gmake" => return Some(Manager::Make),
+        "go" => return is_generate(process).then_some(Manager::GoGenerate),
+        _ => {}
     }
     let script = process.script.as_deref().map_or("", base_name);
     if program.starts_with("node") {
@@ -82,7 +105,17 @@ fn manager(process: &Process) -> Option<Manager> {
     None
 }
 
-fn npm(child: &Process, variable: impl Fn() -> Option<String>) -> Option<String> {
+/// `go generate`, or `go -C DIRECTORY generate`.
+fn is_generate(process: &Process) -> bool {
+    let mut arguments = process.argv.iter().skip(1).map(String::as_str);
+    let mut first = arguments.next();
+    if first == Some("-C") {
+        first = arguments.nth(1);
+    }
+    first == Some("generate")
+}
+
+fn npm(child: &Process, variable: impl Fn(&str) -> Option<String>) -> Option<Package> {
     let installed = child.cwd.rsplit_once("/node_modules/").map(|(_, inside)| {
         let mut parts = inside.split('/');
         let first = parts.next().unwrap_or_default();
@@ -91,11 +124,14 @@ fn npm(child: &Process, variable: impl Fn() -> Option<String>) -> Option<String>
             _ => first.to_owned(),
         }
     });
-    let name = installed.or_else(variable)?;
-    Some(format!("npm:{name}"))
+    let name = installed.or_else(|| variable("npm_package_name"))?;
+    Some(Package {
+        name: format!("npm:{name}"),
+        step: variable("npm_lifecycle_event"),
+    })
 }
 
-fn cargo(child: &Process, variable: impl Fn() -> Option<String>) -> Option<String> {
+fn cargo(child: &Process, variable: impl Fn(&str) -> Option<String>) -> Option<Package> {
     // target/debug/build/NAME-HASH/build-script-build
     let mut parts = child.exe.rsplit('/');
     let program = parts.next().unwrap_or_default();
@@ -105,24 +141,60 @@ fn cargo(child: &Process, variable: impl Fn() -> Option<String>) -> Option<Strin
         .and_then(|directory| directory.rsplit_once('-'))
         .map(|(name, _)| name.to_owned());
     let is_compiler = matches!(program, "rustc" | "rustdoc" | "clippy-driver");
-    let name = match of_script {
-        Some(name) => name,
+    let (name, step) = match of_script {
+        Some(name) => (name, "build script"),
         // Programs that `cargo run` starts are no scripts of a build.
-        None if is_compiler => variable()?,
+        None if is_compiler => (variable("CARGO_PKG_NAME")?, program),
         None => return None,
     };
-    Some(format!("cargo:{name}"))
+    Some(Package {
+        name: format!("cargo:{name}"),
+        step: Some(step.to_owned()),
+    })
+}
+
+/// The package clause and the line of the directive: go says no more of what it runs.
+fn go_generate(variable: impl Fn(&str) -> Option<String>) -> Option<Package> {
+    let name = variable("GOPACKAGE")?;
+    let line = variable("GOFILE").zip(variable("GOLINE"));
+    Some(Package {
+        name: format!("go:{name}"),
+        step: line.map(|(file, line)| format!("{file}:{line}")),
+    })
+}
+
+/// The directory that make works in; which target it makes, it tells nobody.
+fn make(make: &Process) -> Option<Package> {
+    let directory = base_name(&make.cwd);
+    (!directory.is_empty()).then(|| Package {
+        name: format!("make:{directory}"),
+        step: None,
+    })
 }
 
 /// pip builds in pip-install-RANDOM/NAME_HASH, or in the project's own directory.
-fn pip(child: &Process) -> Option<String> {
+fn pip(child: &Process) -> Option<Package> {
     let (front, directory) = child.cwd.rsplit_once('/')?;
     let is_unpacked = base_name(front).starts_with("pip-install-");
     let name = match directory.rsplit_once('_') {
         Some((name, hash)) if is_unpacked && hash.len() == 32 => name,
         _ => directory,
     };
-    Some(format!("pip:{name}"))
+    Some(Package {
+        name: format!("pip:{name}"),
+        step: pip_step(child),
+    })
+}
+
+/// The hook that pip's helper calls (PEP 517), else the script.
+fn pip_step(child: &Process) -> Option<String> {
+    let script = base_name(child.script.as_deref()?);
+    let mut arguments = child.argv.iter();
+    let hook = arguments
+        .find(|argument| argument.ends_with("_in_process.py"))
+        .and_then(|_| arguments.next())
+        .filter(|hook| hook.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()));
+    Some(hook.map_or_else(|| script.to_owned(), String::clone))
 }
 
 /// The first value of a variable, escaped and bounded.
@@ -150,8 +222,13 @@ mod tests {
         (u32::from(exe.len() > 100), Arc::new(process))
     }
 
+    /// The package, and its step in brackets.
     fn of(lineage: &[(u32, Arc<Process>)], environ: &str) -> Option<String> {
-        package_with(lineage, |_| environ.as_bytes().to_vec())
+        let package = package_with(lineage, |_| environ.as_bytes().to_vec())?;
+        Some(match package.step {
+            Some(step) => format!("{} ({step})", package.name),
+            None => package.name,
+        })
     }
 
     #[test]
@@ -166,7 +243,14 @@ mod tests {
             name("/app/node_modules/x/node_modules/@s/evil/lib", forged).unwrap(),
             "npm:@s/evil"
         );
-        assert_eq!(name("/app", "npm_package_name=app\0").unwrap(), "npm:app");
+        assert_eq!(
+            name(
+                "/app",
+                "npm_package_name=app\0npm_lifecycle_event=prepare\0"
+            )
+            .unwrap(),
+            "npm:app (prepare)"
+        );
         assert_eq!(name("/app", "npm_package_name=\0"), None);
         // The manager itself is no package.
         assert_eq!(of(&[npm], forged), None);
@@ -200,10 +284,13 @@ mod tests {
         let forged = "CARGO_PKG_NAME=serde\0";
         assert_eq!(
             of(&[script, cargo.clone()], forged).unwrap(),
-            "cargo:evil-sys"
+            "cargo:evil-sys (build script)"
         );
         let rustc = process("/t/bin/rustc", None, &["rustc"], "/app");
-        assert_eq!(of(&[rustc, cargo.clone()], forged).unwrap(), "cargo:serde");
+        assert_eq!(
+            of(&[rustc, cargo.clone()], forged).unwrap(),
+            "cargo:serde (rustc)"
+        );
         let ran = process("/app/target/debug/app", None, &[], "/app");
         assert_eq!(of(&[ran, cargo], forged), None);
     }
@@ -214,7 +301,7 @@ mod tests {
         let build = process(
             "/usr/bin/python3.11",
             Some("/x/_in_process.py"),
-            &[],
+            &["python3", "/x/_in_process.py", "build_wheel", "/tmp/x"],
             &format!("/tmp/pip-install-ab12/evil_pkg_{hash}"),
         );
         let pip = process(
@@ -225,13 +312,50 @@ mod tests {
         );
         assert_eq!(
             of(&[build.clone(), pip.clone()], "").unwrap(),
-            "pip:evil_pkg"
+            "pip:evil_pkg (build_wheel)"
         );
         let script = process("/usr/bin/python3.11", Some("/usr/bin/pip3"), &[], "/");
-        assert_eq!(of(&[build.clone(), script], "").unwrap(), "pip:evil_pkg");
+        assert_eq!(
+            of(&[build.clone(), script], "").unwrap(),
+            "pip:evil_pkg (build_wheel)"
+        );
         let other = process("/usr/bin/python3.11", Some("/usr/bin/pipenv"), &[], "/");
         assert_eq!(of(&[build, other], ""), None);
         let local = process("/usr/bin/python3", Some("/x/setup.py"), &[], "/src/mine");
-        assert_eq!(of(&[local, pip], "").unwrap(), "pip:mine");
+        assert_eq!(of(&[local, pip], "").unwrap(), "pip:mine (setup.py)");
+    }
+
+    #[test]
+    fn go_generate_by_the_variables_that_go_sets() {
+        let curl = process("/usr/bin/curl", None, &["curl"], "/app");
+        let go = |argv| process("/usr/lib/go/bin/go", None, argv, "/app");
+        let set = "GOPACKAGE=app\0GOFILE=gen.go\0GOLINE=3\0";
+        let run = go(&["go", "run", "gen.go"]);
+        for argv in [
+            &["go", "generate", "./..."][..],
+            &["go", "-C", "/app", "generate"],
+        ] {
+            assert_eq!(
+                of(&[curl.clone(), go(argv)], set).unwrap(),
+                "go:app (gen.go:3)"
+            );
+            let lineage = [curl.clone(), run.clone(), go(argv)];
+            assert_eq!(of(&lineage, set).unwrap(), "go:app (gen.go:3)");
+        }
+        assert_eq!(of(&[curl.clone(), run], set), None);
+        assert_eq!(of(&[curl, go(&["go", "generate"])], ""), None);
+    }
+
+    #[test]
+    fn make_by_its_directory_where_no_manager_is_further_up() {
+        let curl = process("/usr/bin/curl", None, &["curl"], "/elsewhere");
+        let make = |cwd| process("/usr/bin/make", None, &["make"], cwd);
+        let lineage = [curl.clone(), make("/src/app/lib"), make("/src/app")];
+        assert_eq!(of(&lineage, "").unwrap(), "make:lib");
+        assert_eq!(of(&[curl.clone(), make("/")], ""), None);
+        assert_eq!(of(&[make("/src/app")], ""), None);
+        let npm = process("/usr/bin/node", None, &["npm install x"], "/app");
+        let gyp = make("/app/node_modules/x/build");
+        assert_eq!(of(&[curl, gyp, npm], "").unwrap(), "npm:x");
     }
 }

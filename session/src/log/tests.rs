@@ -32,6 +32,7 @@ fn decided(seq: u64, pid: u32, port: u16, verdict: Verdict) -> Event {
         app: "/usr/bin/curl".to_owned(),
         script: false,
         package: None,
+        step: None,
         proto: Protocol::Tcp,
         address: "192.168.1.9".parse().unwrap(),
         port,

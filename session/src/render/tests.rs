@@ -11,6 +11,7 @@ fn line(app: &str, pid: u32, to: (&str, u16, Protocol), name: Option<&str>) -> F
         app: app.to_owned(),
         script: false,
         package: None,
+        step: None,
         proto: to.2,
         address: to.0.parse().unwrap(),
         port: to.1,
@@ -106,6 +107,8 @@ fn decisions_read_at_a_glance() {
         show(Kind::Refused {
             pid: 5,
             app: "/opt/x".to_owned(),
+            package: None,
+            step: None,
             what: "a socket of family 38".to_owned(),
             source: Source::Fallback {
                 reason: Fallback::UnknownFamily,
@@ -211,6 +214,7 @@ fn a_question_is_one_line() {
             },
             argv: Vec::new(),
             cwd: "/".to_owned(),
+            step: None,
             uid: 0,
         },
         protocol: Protocol::Tcp,

@@ -63,6 +63,7 @@ mod tests {
                 subject: Subject::default(),
                 argv: Vec::new(),
                 cwd: String::new(),
+                step: None,
                 uid: 0,
             }),
             protocol: Protocol::Tcp,

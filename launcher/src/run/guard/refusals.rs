@@ -15,7 +15,8 @@ const SHOWN: usize = 200;
 /// What was said of whom, and when.
 #[derive(Default)]
 pub(super) struct Refusals {
-    said: HashMap<(String, String), Times>,
+    /// By program, package and what was refused.
+    said: HashMap<(String, String, String), Times>,
 }
 
 /// What is said once of each name or program.
@@ -36,13 +37,14 @@ struct Times {
 }
 
 impl Refusals {
-    /// The words for one more refusal of `app`; none where the last ones are new enough.
-    pub(super) fn say(&mut self, app: &str, what: &str) -> Option<String> {
-        self.say_at(Instant::now(), app, what)
+    /// The words for one more refusal of `app` in a script of `package` (empty: of none); none
+    /// where the last ones are new enough.
+    pub(super) fn say(&mut self, app: &str, package: &str, what: &str) -> Option<String> {
+        self.say_at(Instant::now(), app, package, what)
     }
 
-    fn say_at(&mut self, now: Instant, app: &str, what: &str) -> Option<String> {
-        let kind = (app.to_owned(), what.to_owned());
+    fn say_at(&mut self, now: Instant, app: &str, package: &str, what: &str) -> Option<String> {
+        let kind = (app.to_owned(), package.to_owned(), what.to_owned());
         if self.said.len() >= MAX_KINDS && !self.said.contains_key(&kind) {
             self.said.clear();
         }
@@ -77,14 +79,15 @@ mod tests {
     #[test]
     fn the_same_is_said_once_and_counted() {
         let (mut refusals, start) = (Refusals::default(), Instant::now());
-        assert_eq!(refusals.say_at(start, "/a", "x").unwrap(), "x");
-        assert_eq!(refusals.say_at(start, "/a", "x"), None);
-        assert_eq!(refusals.say_at(start + PAUSE / 2, "/a", "x"), None);
-        assert_eq!(refusals.say_at(start, "/b", "x").unwrap(), "x");
-        assert_eq!(refusals.say_at(start, "/a", "y").unwrap(), "y");
-        let again = refusals.say_at(start + PAUSE, "/a", "x").unwrap();
+        assert_eq!(refusals.say_at(start, "/a", "", "x").unwrap(), "x");
+        assert_eq!(refusals.say_at(start, "/a", "", "x"), None);
+        assert_eq!(refusals.say_at(start + PAUSE / 2, "/a", "", "x"), None);
+        assert_eq!(refusals.say_at(start, "/b", "", "x").unwrap(), "x");
+        assert_eq!(refusals.say_at(start, "/a", "npm:p", "x").unwrap(), "x");
+        assert_eq!(refusals.say_at(start, "/a", "", "y").unwrap(), "y");
+        let again = refusals.say_at(start + PAUSE, "/a", "", "x").unwrap();
         assert_eq!(again, "x (2 more since it was last said)");
-        let last = refusals.say_at(start + PAUSE * 3, "/a", "x").unwrap();
+        let last = refusals.say_at(start + PAUSE * 3, "/a", "", "x").unwrap();
         assert_eq!(last, "x");
     }
 
@@ -93,7 +96,7 @@ mod tests {
         let (mut refusals, start) = (Refusals::default(), Instant::now());
         for n in 0..MAX_KINDS * 2 {
             let later = start + Duration::from_micros(n as u64);
-            assert!(refusals.say_at(later, "/a", &n.to_string()).is_some());
+            assert!(refusals.say_at(later, "/a", "", &n.to_string()).is_some());
         }
         assert!(refusals.said.len() <= MAX_KINDS);
     }
