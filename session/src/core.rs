@@ -222,6 +222,13 @@ impl Core {
         state.engine.totals()
     }
 
+    /// The rules that answers have made, but for those that hold for a time only; and the number of
+    /// these.
+    #[must_use]
+    pub fn answers(&self) -> (Vec<Rule>, usize) {
+        self.lock().engine.answers()
+    }
+
     /// What the rules of now say about UNIX sockets.
     #[must_use]
     pub fn socket_rules(&self) -> Arc<SocketRules> {

@@ -77,6 +77,7 @@ fn every_object_on_the_page_is_spoken_exactly_so() {
         "touch",
         "rules-changed",
         "halt",
+        "deny-rest",
         "release",
         "flows",
         "end",

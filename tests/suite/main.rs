@@ -36,6 +36,7 @@ mod package;
 mod programs;
 mod prompt;
 mod report;
+mod requests;
 mod rules;
 mod shell;
 mod terminal;

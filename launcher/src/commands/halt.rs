@@ -1,4 +1,5 @@
-//! `hallpass halt` and `hallpass release`: hold everything, and let go again.
+//! `hallpass halt`, `hallpass deny-rest` and `hallpass release`: hold everything, refuse all that
+//! would be asked, and take either back.
 
 use super::failure::Outcome;
 use super::output::Output;
@@ -14,7 +15,16 @@ pub(crate) struct HaltArgs {
     session: Option<String>,
 }
 
-/// End a halt: everything that waits is decided anew.
+/// Refuse all that is asked now, and all that would be asked, until the session ends or `hallpass
+/// release`. What rules allow stays allowed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DenyRestArgs {
+    /// Which session, by the beginning of its name [default: all].
+    #[arg(value_name = "SESSION")]
+    session: Option<String>,
+}
+
+/// End a halt or deny-rest: everything that waits is decided anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReleaseArgs {
     /// Which session, by the beginning of its name [default: all].
@@ -25,6 +35,11 @@ pub(crate) struct ReleaseArgs {
 /// Runs `hallpass halt`.
 pub(crate) fn halt(args: &HaltArgs) -> Outcome {
     tell(args.session.as_deref(), &Call::Halt, "halted")
+}
+
+/// Runs `hallpass deny-rest`.
+pub(crate) fn deny_rest(args: &DenyRestArgs) -> Outcome {
+    tell(args.session.as_deref(), &Call::DenyRest, "denies the rest")
 }
 
 /// Runs `hallpass release`.

@@ -186,6 +186,32 @@ impl Asking {
         }
     }
 
+    /// Says that all is refused from now on; false where the session did not do it and the question
+    /// stays.
+    pub(super) fn denied_rest(
+        &mut self,
+        result: Result<usize, ClientError>,
+        questions: usize,
+        now: Instant,
+    ) -> bool {
+        let Some(current) = &mut self.current else {
+            return true;
+        };
+        match result {
+            Ok(settled) => {
+                let line = view::denied_rest(settled, &self.look);
+                self.drop_current();
+                self.screen.line(self.taken.terminal(), &line);
+                true
+            }
+            Err(error) => {
+                current.choice.note = Some(format!("not done: {error}"));
+                self.draw(questions, now);
+                false
+            }
+        }
+    }
+
     /// Takes a question from the screen that was settled elsewhere, and says so.
     pub(super) fn withdraw(
         &mut self,

@@ -14,6 +14,8 @@ pub(crate) enum Act {
     Redraw,
     /// Give this answer.
     Answer(Answer),
+    /// Refuse this, and all that would be asked from now on.
+    DenyRest,
     /// Refuse what waits now; no rule.
     Dismiss,
     /// Refuse all that waits, then this signal, as from the terminal.
@@ -99,6 +101,7 @@ impl Choice {
         match key {
             Key::Char('y') => self.answer(Verdict::Allow),
             Key::Char('n') => self.answer(Verdict::Deny),
+            Key::Char('r') => Act::DenyRest,
             Key::Char('d') => self.toggle(Page::Details),
             Key::Char('?') => self.toggle(Page::Help),
             Key::Char(digit @ '1'..='4') => self.choose_duration(digit),
@@ -295,6 +298,7 @@ mod tests {
     #[test]
     fn keys_that_close() {
         let mut choice = Choice::new(samples::printer());
+        assert_eq!(choice.on_key(Key::Char('r')), Act::DenyRest);
         assert_eq!(choice.on_key(Key::Escape), Act::Dismiss);
         assert_eq!(choice.on_key(Key::EndOfFile), Act::Dismiss);
         assert_eq!(choice.on_key(Key::Interrupt), Act::Signal(libc::SIGINT));

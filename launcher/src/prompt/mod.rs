@@ -286,6 +286,12 @@ impl Prompt {
                         self.questions.remove(&id);
                     }
                 }
+                Act::DenyRest => {
+                    let result = session.request(Call::DenyRest);
+                    if asking.denied_rest(result, self.questions.len(), now) {
+                        self.questions.clear();
+                    }
+                }
                 Act::Dismiss => {
                     // It may have been settled in between, which is as well.
                     let _ = session.request(Call::Dismiss { question: id });

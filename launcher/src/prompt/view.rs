@@ -275,6 +275,7 @@ fn help(choice: &Choice) -> Vec<Text> {
         "y n      allow, deny: makes the rule shown, and settles all calls that it fits",
         "1 2 3 4  for how long: the calls that wait now, this run, five minutes, for good",
         "p h m s a  how wide: this port, host, its domain or network, anywhere; or the arrow keys",
+        "r        deny this and all that would be asked, until the session ends (or hallpass release)",
         "Esc, Ctrl-D  refuse what waits now and make no rule",
         "Ctrl-C   refuse, and interrupt the program",
         "Ctrl-Z   give the terminal back and stop the program; the question waits",
@@ -401,12 +402,14 @@ fn other_keys(look: &Look) -> Text {
     Text::new()
         .with(Style::Strong, "Esc")
         .with(Style::Dim, format!(" refuse, no rule {dot} "))
+        .with(Style::Strong, "r")
+        .with(Style::Dim, format!(" deny all {dot} "))
         .with(Style::Strong, "d")
         .with(Style::Dim, format!(" details {dot} "))
         .with(Style::Strong, "?")
         .with(Style::Dim, format!(" help {dot} "))
         .with(Style::Strong, "Ctrl-C")
-        .with(Style::Dim, " refuse and interrupt")
+        .with(Style::Dim, " interrupt")
 }
 
 /// The line that stays when a person has answered here.
@@ -426,6 +429,19 @@ pub(crate) fn answered(choice: &Choice, verdict: Verdict, settled: usize, look: 
     Text::new()
         .with(style, word)
         .with(Style::Plain, format!(" {rule} ({count})"))
+        .paint(look)
+}
+
+/// The line that stays when a person has refused all that would be asked.
+pub(crate) fn denied_rest(settled: usize, look: &Look) -> String {
+    let calls = render::count(settled as u64, "call", "calls");
+    let text = " whatever would be asked, until the session ends";
+    Text::new()
+        .with(Style::Bad, format!("{} denied", look.glyph("✗")))
+        .with(
+            Style::Plain,
+            format!("{text} ({calls}; hallpass release: be asked again)"),
+        )
         .paint(look)
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Nothing here decides, and nothing here shows a command line: arguments hold secrets.
 
+mod answers;
 mod collect;
 mod fingerprint;
 mod github;

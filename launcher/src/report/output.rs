@@ -1,9 +1,12 @@
 //! Which reports a run makes, and writing them when it is over.
 
+use super::answers::{self, Answers};
 use super::place::Place;
 use super::wanted::{Format, Wanted};
 use super::{Collector, Report, github, gitlab, json, junit, learn, sarif, summary, text};
+use crate::run::in_one_line;
 use crate::run::learn::Learning;
+use hallpass_policy::Rule;
 use hallpass_session::problem::show_path;
 use hallpass_session::{environment, render};
 use rustix::fs::MemfdFlags;
@@ -34,6 +37,8 @@ enum Job {
     Summary(Option<String>),
     /// The policy that a run needs.
     Learn(Place, Box<Learning>),
+    /// The policy that answers are added to.
+    Answers(Place, Box<Answers>),
     /// Annotations on stderr, and what goes to GitHub's files.
     Github {
         summary: Option<Summary>,
@@ -100,6 +105,15 @@ impl Reports {
         }
     }
 
+    /// Also adds the answers that are given to this policy.
+    pub(crate) fn save_answers(&mut self, file: &Path) -> Result<(), String> {
+        let flagged = |error: String| format!("--save-answers: {error}");
+        let place = Place::kept(file).map_err(flagged)?;
+        let so_far = Answers::read(file).map_err(|problem| flagged(in_one_line(&problem)))?;
+        self.jobs.push(Job::Answers(place, Box::new(so_far)));
+        Ok(())
+    }
+
     /// Whether there is anything to write in the end.
     pub(crate) fn write_something(&self) -> bool {
         !self.jobs.is_empty()
@@ -115,10 +129,14 @@ impl Reports {
         self.printed.try_clone()
     }
 
-    /// Writes them all. What could not be written is told, a line each.
-    pub(crate) fn write(&self) -> Vec<String> {
+    /// Writes them all, with the rules that answers have made and the number of those that were for
+    /// a time only. What could not be written is told, a line each.
+    pub(crate) fn write(&self, answers: (Vec<Rule>, usize)) -> Vec<String> {
         let report = self.collector.report(self.audit);
-        let written = self.jobs.iter().map(|job| self.one(job, &report));
+        let written = self.jobs.iter().map(|job| match job {
+            Job::Answers(place, so_far) => self.add_answers(place, so_far, &answers),
+            job => self.one(job, &report),
+        });
         written.filter_map(Result::err).collect()
     }
 
@@ -127,6 +145,7 @@ impl Reports {
             Job::Text => self.print(&text::render(report, false)),
             Job::Summary(policy) => self.print(&summary::render(report, policy.as_deref())),
             Job::Learn(place, learning) => self.write_policy(place, learning, report),
+            Job::Answers(..) => Ok(()),
             Job::File(format, place) => {
                 let policy = self.policy.as_deref();
                 let rendered = match format {
@@ -180,6 +199,20 @@ impl Reports {
             ),
         });
         self.print(&(lines.join("\n") + "\n"))
+    }
+
+    fn add_answers(
+        &self,
+        place: &Place,
+        so_far: &Answers,
+        (given, timed): &(Vec<Rule>, usize),
+    ) -> Result<(), String> {
+        let added = so_far.with(given, jiff::Timestamp::now());
+        if let Some(file) = &added.file {
+            let text = file.to_json_pretty();
+            place.write(&text.map_err(|error| format!("cannot write the policy: {error}"))?)?;
+        }
+        self.print(&answers::said(&added, *timed, place.shown()))
     }
 
     fn print(&self, text: &str) -> Result<(), String> {
@@ -277,7 +310,7 @@ mod tests {
             file: None,
         }];
         let reports = Reports::open(&wanted, &[], false, |_| None).unwrap();
-        assert!(reports.write().is_empty());
+        assert!(reports.write((Vec::new(), 0)).is_empty());
         assert_eq!(read_printed(&reports.printed().unwrap()).unwrap(), "");
         let gone = |_: &str| Some(OsString::from("/nonexistent/summary"));
         assert!(Reports::open(&wanted, &[], false, gone).is_err());

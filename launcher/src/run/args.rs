@@ -66,6 +66,12 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "FORMAT[=FILE]", value_parser = Wanted::parser())]
     pub(crate) report: Vec<Wanted>,
 
+    /// When the program has ended, add the answers that were given for this run or for good to this
+    /// policy file; where there is none, one with `"default": "deny"` is made. Waits for all
+    /// processes of the program, as --wait does.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_answers: Option<PathBuf>,
+
     /// Exit with STATUS (111) where a connection was refused, or would be without --audit,
     /// although the program itself said 0. Waits for all processes of the program, as --wait does.
     #[arg(
@@ -191,6 +197,9 @@ impl RunFlags {
 
     /// True where the front stays until the last process of the program has ended.
     pub(crate) fn waits_for_all(&self) -> bool {
-        self.wait || self.fail_on_block.is_some() || !self.report.is_empty()
+        self.wait
+            || self.fail_on_block.is_some()
+            || self.save_answers.is_some()
+            || !self.report.is_empty()
     }
 }

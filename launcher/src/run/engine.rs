@@ -325,7 +325,7 @@ impl Engine {
         };
         self.core.shut_down(Fallback::SessionEnding);
         if let Some(reports) = &self.reports {
-            self.trouble = reports.write();
+            self.trouble = reports.write(self.core.answers());
         }
         if let Some(asks) = &self.asks {
             asks.stop();

@@ -102,6 +102,7 @@ fn run_args(args: LearnArgs) -> Result<RunArgs, Problem> {
             ask_timeout: None,
             hold: HoldBy::Block,
             report: Vec::new(),
+            save_answers: None,
             fail_on_block: None,
         },
         command: args.command,

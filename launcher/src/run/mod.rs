@@ -44,6 +44,7 @@ mod totals;
 pub(crate) mod window;
 
 pub(crate) use guard::cannot_install;
+pub(crate) use problem::in_one_line;
 
 /// Runs the command and tells the status to end with.
 pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
@@ -155,7 +156,8 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
 fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
     let flags = &args.flags;
     let says_what_was_refused = flags.fail_on_block.is_some() && !flags.verbose;
-    if flags.report.is_empty() && !flags.audit && !says_what_was_refused {
+    let writes = !flags.report.is_empty() || flags.save_answers.is_some();
+    if !writes && !flags.audit && !says_what_was_refused {
         return Ok(None);
     }
     let variable = |name: &str| std::env::var_os(name);
@@ -165,6 +167,9 @@ fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
     }
     if let Some(learning) = &args.learning {
         reports.learn(learning)?;
+    }
+    if let Some(file) = &flags.save_answers {
+        reports.save_answers(file)?;
     }
     Ok(Some(reports))
 }

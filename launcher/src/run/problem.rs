@@ -3,7 +3,7 @@
 use hallpass_session::problem::Problem;
 
 /// Place, trouble and advice in one line.
-pub(super) fn in_one_line(problem: &Problem) -> String {
+pub(crate) fn in_one_line(problem: &Problem) -> String {
     problem.to_string().replace("\n  ", "; ")
 }
 

@@ -229,6 +229,7 @@ impl Connection {
                 session.halt();
                 Ok(done(0))
             }
+            Call::DenyRest => Ok(done(session.deny_rest(member.id))),
             Call::Release => {
                 session.release();
                 Ok(done(0))

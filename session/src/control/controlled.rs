@@ -91,7 +91,11 @@ pub trait Controlled: Clone + Send + Sync + 'static {
     /// Holds every call and asks nobody, until [`Self::release`].
     fn halt(&self);
 
-    /// Ends a halt: decides all that waits anew.
+    /// Refuses whatever somebody is asked about, or would be, until [`Self::release`] or the end;
+    /// gives the number of waiting calls that this settled.
+    fn deny_rest(&self, client: ClientId) -> usize;
+
+    /// Ends a halt and [`Self::deny_rest`]: decides all that waits anew.
     fn release(&self);
 
     /// The live connections.

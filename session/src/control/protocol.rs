@@ -102,7 +102,10 @@ pub enum Call {
     RulesChanged,
     /// Hold every call, ask nobody, until `release`.
     Halt,
-    /// End a halt: decide all that waits anew.
+    /// Refuse whatever somebody is asked about, or would be, until `release` or the session's
+    /// end.
+    DenyRest,
+    /// End a halt and `deny-rest`: decide all that waits anew.
     Release,
     /// List the live connections.
     Flows,

@@ -40,7 +40,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, Malformed> {
         ));
     };
     if !object.get("do").is_some_and(Value::is_string) {
-        return Err(refuse("`do` is missing: hello, subscribe, pending, checksum, answer, answer-to, dismiss, touch, rules-changed, halt, release, flows or end".to_owned()));
+        return Err(refuse("`do` is missing: hello, subscribe, pending, checksum, answer, answer-to, dismiss, touch, rules-changed, halt, deny-rest, release, flows or end".to_owned()));
     }
     let call: Call = serde_json::from_value(Value::Object(object.clone()))
         .map_err(|error| refuse(error.to_string()))?;

@@ -132,6 +132,15 @@ impl Controlled for Core {
         self.carry_out(&mut state, Instant::now());
     }
 
+    fn deny_rest(&self, client: ClientId) -> usize {
+        let mut state = self.lock();
+        let by = state.client_name(client);
+        let now = Instant::now();
+        let settled = state.engine.deny_rest(&by, now, jiff::Timestamp::now());
+        self.carry_out(&mut state, now);
+        settled
+    }
+
     fn release(&self) {
         let mut state = self.lock();
         let now = Instant::now();

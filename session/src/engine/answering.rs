@@ -203,6 +203,16 @@ impl Engine {
         Ok((rule, settles))
     }
 
+    /// The rules that answers have made for this run or for good, in the order they were given; and
+    /// how many more hold for a time only.
+    #[must_use]
+    pub fn answers(&self) -> (Vec<Rule>, usize) {
+        let (lasting, timed): (Vec<&Given>, Vec<&Given>) =
+            self.given.iter().partition(|given| given.expires.is_none());
+        let rules = lasting.into_iter().map(|given| given.rule.clone());
+        (rules.collect(), timed.len())
+    }
+
     /// Refuses what waits in a question, and writes no rule. Returns how many calls that was.
     ///
     /// # Errors

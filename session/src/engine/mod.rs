@@ -162,6 +162,8 @@ pub struct Engine {
     policy: Policy,
     environment: Environment,
     halted: bool,
+    /// What would be asked about is refused: the client that wanted it.
+    rest_denied_by: Option<String>,
     waiting: BTreeMap<AskId, Waiting>,
     questions: BTreeMap<QuestionId, Open>,
     by_key: HashMap<Key, QuestionId>,
@@ -203,6 +205,7 @@ impl Engine {
             policy,
             environment,
             halted: false,
+            rest_denied_by: None,
             waiting: BTreeMap::new(),
             questions: BTreeMap::new(),
             by_key: HashMap::new(),

@@ -73,7 +73,17 @@ impl Engine {
         !name_counts(name, address, &self.environment)
     }
 
+    /// What happens to a flow.
     pub(super) fn rule_on(&self, flow: &Flow, wall: jiff::Timestamp) -> Ruling {
+        match (self.rule_by_trust(flow, wall), &self.rest_denied_by) {
+            (Ruling::Ask { .. }, Some(by)) => {
+                Ruling::Settled(Verdict::Deny, Source::Person { by: by.clone() })
+            }
+            (ruling, _) => ruling,
+        }
+    }
+
+    fn rule_by_trust(&self, flow: &Flow, wall: jiff::Timestamp) -> Ruling {
         let all = self.rule_under(flow, &names(flow, None), wall);
         let is_sure = |name: &crate::flow::Name| name.trust == Trust::Verified;
         if !self.only_verified || flow.names.iter().all(is_sure) {

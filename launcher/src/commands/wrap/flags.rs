@@ -76,7 +76,7 @@ fn elsewhere(long: &str, value: &OsStr) -> Result<OsString, clap::Error> {
         })
     };
     match long {
-        "policy" | "allow-list" => Ok(absolute(Path::new(value))?.into()),
+        "policy" | "allow-list" | "save-answers" => Ok(absolute(Path::new(value))?.into()),
         "report" => match Wanted::split(value) {
             (_, None) => Ok(value.to_owned()),
             (format, Some(file)) => {
@@ -164,6 +164,6 @@ mod tests {
             .filter_map(|arg| arg.get_long())
             .collect();
         files.sort_unstable();
-        assert_eq!(files, ["allow-list", "policy", "report"]);
+        assert_eq!(files, ["allow-list", "policy", "report", "save-answers"]);
     }
 }

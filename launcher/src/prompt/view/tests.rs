@@ -44,7 +44,7 @@ fn the_usual_question() {
 │ how long  1 once  [2 this run]  3 five minutes  4 for good
 │ how wide  p this port  [h this host]  m *.lan  a anywhere  ←→
 │ y allow / n deny printer.lan for /usr/bin/curl, for this run (1 call waits)
-│ Esc refuse, no rule · d details · ? help · Ctrl-C refuse and interrupt
+│ Esc refuse, no rule · r deny all · d details · ? help · Ctrl-C interrupt
 └ allow? y/n> "
     );
 }

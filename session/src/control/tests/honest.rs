@@ -45,6 +45,7 @@ fn requests_arrive_and_replies_come_back() {
     assert_eq!(client.request(Call::Dismiss { question: 1 }).unwrap(), 1);
     client.request(Call::Touch { question: 1 }).unwrap();
     client.request(Call::Halt).unwrap();
+    assert_eq!(client.request(Call::DenyRest).unwrap(), 2);
     client.request(Call::Release).unwrap();
     assert_eq!(client.flows().unwrap().missing, ["what is far"]);
     let end = |flow| Call::End {
@@ -64,7 +65,7 @@ fn requests_arrive_and_replies_come_back() {
     let calls = stage.session.calls().join(" | ");
     assert!(
         calls.contains(
-            "dismiss 1 | touch 1 | halt | release | flows | end 9 true false | rules_changed"
+            "dismiss 1 | touch 1 | halt | deny_rest 1 | release | flows | end 9 true false | rules_changed"
         ),
         "{calls}"
     );

@@ -134,6 +134,10 @@ impl Controlled for Fake {
     fn halt(&self) {
         self.tell("halt");
     }
+    fn deny_rest(&self, client: ClientId) -> usize {
+        self.tell(format!("deny_rest {client}"));
+        2
+    }
     fn release(&self) {
         self.tell("release");
     }
