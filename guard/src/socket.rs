@@ -89,7 +89,9 @@ impl Socket {
     /// Whether the protocol ignores the address of a message unless it opens the connection
     /// (MSG_FASTOPEN).
     pub(crate) fn ignores_names(&self) -> bool {
-        self.is_ip() && matches!(self.protocol, libc::IPPROTO_TCP | IPPROTO_MPTCP)
+        let is_tcp = matches!(self.protocol, libc::IPPROTO_TCP | IPPROTO_MPTCP);
+        // A raw socket may carry that number, too, and means the address.
+        self.is_ip() && self.kind == Kind::Stream && is_tcp
     }
 
     /// Whether a send to a closed connection raises SIGPIPE.

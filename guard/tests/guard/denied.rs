@@ -48,6 +48,36 @@ for port in sys.argv[1:]:
     assert_eq!((good.count(), bad.count()), (2, 0));
 }
 
+/// Its number is TCP's, and its address is meant as in any message.
+#[test]
+fn a_packet_of_ones_own_is_decided_by_its_address() {
+    let code = "
+try:
+    s = socket.socket(type=socket.SOCK_RAW, proto=socket.IPPROTO_TCP)
+except PermissionError:
+    sys.exit(print('not allowed'))
+for to in '127.0.0.1', '127.0.0.2':
+    try:
+        print(s.sendto(bytes(20), (to, 0)))
+    except OSError as e:
+        print(errno.errorcode[e.errno])
+";
+    let decider = Decider::new(|call| {
+        Some(match call.destination {
+            Destination::Ip(Protocol::Raw, to) if to.ip().to_string() == "127.0.0.1" => {
+                Verdict::Allow
+            }
+            _ => Verdict::Deny,
+        })
+    });
+    let said = text(&run(&mut python(code, &[]), &decider));
+    if said == "not allowed" {
+        println!("skipped: this user may have no raw sockets");
+        return;
+    }
+    assert_eq!(said, "20\nECONNREFUSED");
+}
+
 #[test]
 fn a_probe_learns_its_source_address_and_sends_nothing() {
     let udp = Udp::start();
