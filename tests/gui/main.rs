@@ -14,7 +14,7 @@ mod menu;
 mod pictures;
 mod screen;
 
-use screen::{ARMED, Screen, eventually, server};
+use screen::{ARMED, Screen, eventually, processes, server};
 use std::time::{Duration, Instant};
 
 const SIZE: &str = "1280x900x24";
@@ -114,6 +114,41 @@ fn a_window_that_is_killed_is_replaced_and_nothing_gets_through() {
     let (status, page, said) = curl.end();
     assert_eq!((status, page.as_str()), (Some(0), "hello"));
     assert!(said.contains("window has gone"), "{said}");
+}
+
+#[test]
+fn what_was_left_running_gets_a_window_and_another_when_that_is_killed() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let script = screen.path("leave.sh");
+    let leave = "while [ ! -e go ]; do sleep 0.1; done; curl -sS -o page \"$1\"";
+    let start = format!("({leave}) </dev/null >/dev/null 2>&1 &\n");
+    std::fs::write(&script, start).unwrap();
+    let script = script.to_str().unwrap();
+    let run = screen.run(&[], &["sh", script, &url]);
+    // To the end of its pipes: what stays behind holds none of them.
+    assert_eq!(run.end(), (Some(0), String::new(), String::new()));
+    let openers = || processes("hallpass-opener", script);
+    assert_eq!(openers().len(), 1);
+    std::fs::write(screen.path("go"), "").unwrap();
+    screen.wait_for_title("curl asks");
+    let killed = screen.window_process();
+    screen.signal(&killed, "KILL");
+    eventually("another window", || {
+        let process = screen.window_process();
+        let is_another = !process.is_empty() && process != killed;
+        (is_another && screen.title().contains("curl asks")).then_some(())
+    });
+    assert_eq!(screen.pending(), 1);
+    screen.focus();
+    screen.key("a");
+    eventually("the page", || {
+        let page = std::fs::read_to_string(screen.path("page"));
+        page.is_ok_and(|page| page == "hello").then_some(())
+    });
+    eventually("the opener's end", || openers().is_empty().then_some(()));
 }
 
 #[test]

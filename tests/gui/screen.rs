@@ -182,6 +182,21 @@ impl Screen {
         found.lines().last().map(str::to_owned)
     }
 
+    /// The process that owns it.
+    pub(crate) fn window_process(&self) -> String {
+        let window = self.window();
+        window.map_or_else(String::new, |window| {
+            self.xdotool(&["getwindowpid", &window])
+        })
+    }
+
+    /// Sends a process of this screen a signal.
+    pub(crate) fn signal(&self, pid: &str, signal: &str) {
+        assert!(!pid.is_empty(), "no process");
+        let sent = self.tool("kill", &[&format!("-{signal}"), pid]);
+        assert!(sent.status.success(), "{sent:?}");
+    }
+
     pub(crate) fn title(&self) -> String {
         match self.window() {
             Some(window) => self.xdotool(&["getwindowname", &window]),
@@ -317,6 +332,18 @@ impl Drop for Run {
             let _ = child.wait();
         }
     }
+}
+
+/// The processes that call themselves `name` and were started with `argument`.
+pub(crate) fn processes(name: &str, argument: &str) -> Vec<String> {
+    let listing = std::fs::read_dir("/proc").unwrap().flatten();
+    let is_wanted = |dir: &Path| {
+        let read = |file| std::fs::read_to_string(dir.join(file)).unwrap_or_default();
+        read("comm").trim_end() == name && read("cmdline").split('\0').any(|it| it == argument)
+    };
+    let found = listing.filter(|entry| is_wanted(&entry.path()));
+    let names = found.filter_map(|entry| entry.file_name().into_string().ok());
+    names.collect()
 }
 
 #[track_caller]

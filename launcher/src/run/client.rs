@@ -2,6 +2,7 @@
 
 use super::Places;
 use super::link::{Link, ToSession};
+use super::opener::Handover;
 use super::window::{Step, Window};
 use crate::prompt::{Prompt, Wish};
 use crate::say::say;
@@ -148,6 +149,21 @@ impl Client {
             }
             self.read(left);
         }
+    }
+
+    /// Whether windows are opened for questions.
+    pub(super) fn opens_windows(&self) -> bool {
+        self.window.is_wanted()
+    }
+
+    /// What somebody else needs in order to open windows from here on; none where questions are
+    /// not asked in a window.
+    pub(super) fn hand_over(self) -> Option<Handover> {
+        Some(Handover {
+            connection: self.connection?,
+            socket: self.socket?,
+            window: self.window.is_wanted().then_some(self.window)?,
+        })
     }
 
     /// Says a line; a question on the screen makes room for it.

@@ -6,7 +6,7 @@ use super::client::Client;
 use super::link::{End, Link, Received, ToFront, ToSession};
 use super::reap::{self, Change, Reaped};
 use super::totals::{self, Totals};
-use super::{forward, signals};
+use super::{forward, opener, signals};
 use crate::exit::Exit;
 use crate::report::output::read_printed;
 use crate::say;
@@ -15,10 +15,9 @@ use crate::sys;
 use hallpass_session::{paths, runtime_dir};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -50,7 +49,11 @@ pub(super) struct Follow {
 
 /// Follows the session to the end and ends as CMD has.
 pub(super) fn main(follow: Follow) -> ExitCode {
-    match Front::new(follow).and_then(|mut front| front.follow()) {
+    let followed = Front::new(follow).and_then(|mut front| {
+        front.follow()?;
+        front.finish()
+    });
+    match followed {
         Ok(code) => code,
         Err(error) => {
             say(&format!("the front failed: {error}"));
@@ -71,6 +74,8 @@ struct Front {
     /// The session said why CMD could not be started.
     failed: Option<u8>,
     end: Option<End>,
+    /// CMD has ended and processes of its own are left.
+    leaves: bool,
     /// A person no longer wants to wait for what CMD has left behind.
     has_given_up: bool,
     /// Calls, as far as the session has said.
@@ -100,6 +105,7 @@ impl Front {
             stop_to_forward: None,
             failed: None,
             end: None,
+            leaves: false,
             has_given_up: false,
             totals: Totals::default(),
             lacks_report: false,
@@ -107,7 +113,7 @@ impl Front {
         })
     }
 
-    fn follow(&mut self) -> io::Result<ExitCode> {
+    fn follow(&mut self) -> io::Result<()> {
         loop {
             self.wait_for_something()?;
             while let Some(info) = self.signals.read_signal()? {
@@ -121,7 +127,7 @@ impl Front {
             self.forward_stop()?;
             self.follow.client.step(&self.follow.link)?;
             if self.is_over() {
-                return self.finish();
+                return Ok(());
             }
             if let Some(signal) = self.stop.take() {
                 self.stop_self(signal);
@@ -262,8 +268,13 @@ impl Front {
                 self.stop = None;
                 self.follow.link.send(&ToSession::ContinueSeen)?;
             }
-            ToFront::Ended { end, totals } => {
+            ToFront::Ended {
+                end,
+                leaves,
+                totals,
+            } => {
                 self.end = Some(end);
+                self.leaves = leaves;
                 self.totals = totals;
             }
             ToFront::AllGone {
@@ -344,7 +355,7 @@ impl Front {
             .ok()
             .filter(|signal| !sys::is_ignored(*signal))
             .unwrap_or(Signal::SIGSTOP);
-        raise(raised);
+        signals::stop_by(raised);
     }
 
     /// Prints what the session has left for stderr.
@@ -367,7 +378,30 @@ impl Front {
         }
     }
 
-    fn finish(&mut self) -> io::Result<ExitCode> {
+    /// Leaves somebody behind who opens a window for the questions of what is left. True in that
+    /// process, which has then served its time.
+    fn leaves_opener(&mut self) -> bool {
+        if !self.leaves
+            || self.session != SessionState::Serving
+            || !self.follow.client.opens_windows()
+        {
+            return false;
+        }
+        opener::fork().unwrap_or_else(|errno| {
+            let why = errno.desc();
+            say(&format!(
+                "no window will be opened for what CMD has left running: cannot start a process: {why}"
+            ));
+            false
+        })
+    }
+
+    /// The only part that the opener needs; the rest is closed.
+    fn into_client(self) -> Client {
+        self.follow.client
+    }
+
+    fn finish(mut self) -> io::Result<ExitCode> {
         self.follow
             .client
             .close(&self.follow.link, self.end.is_some());
@@ -376,6 +410,12 @@ impl Front {
             self.reap_session();
         }
         self.print_reports();
+        if self.leaves_opener() {
+            if let Some(handover) = self.into_client().hand_over() {
+                opener::main(handover);
+            }
+            return Ok(Exit::Success.into());
+        }
         if let Some(status) = self.failed {
             return Ok(ExitCode::from(status));
         }
@@ -391,30 +431,7 @@ impl Front {
                 ExitCode::from(self.follow.fail_on_block.unwrap_or(Exit::Success.code()))
             }
             Some(End::Exited(status)) => ExitCode::from(status.to_le_bytes()[0]),
-            Some(End::Signaled(signal)) => end_by(signal),
+            Some(End::Signaled(signal)) => signals::end_by(signal),
         })
     }
-}
-
-/// Ends this process by `signal`, as CMD has ended. CMD has left the core file, if any.
-fn end_by(signal: i32) -> ExitCode {
-    // Without it a core file of the front would take the place of CMD's.
-    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    let _ = sys::set_default(signal);
-    let _ = sys::kill(getpid(), signal);
-    sys::unblock(signal);
-    // Only for a signal that does not end a process by default.
-    ExitCode::from(128_u8.saturating_add(signal.to_le_bytes()[0]))
-}
-
-/// Raises a stop signal and returns when this process is continued.
-fn raise(signal: Signal) {
-    let mut set = SigSet::empty();
-    set.add(signal);
-    // While it is blocked, so that it becomes one with the signal that the whole group got: two
-    // would stop this process again when it is continued.
-    let _ = nix::sys::signal::kill(getpid(), signal);
-    // SIGSTOP can be neither blocked nor unblocked, which is no error.
-    let _ = set.thread_unblock();
-    let _ = set.thread_block();
 }

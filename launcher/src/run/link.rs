@@ -40,6 +40,8 @@ pub(crate) enum ToFront {
     Ended {
         /// How.
         end: End,
+        /// Whether processes of the program are left.
+        leaves: bool,
         /// Calls so far.
         totals: Totals,
     },

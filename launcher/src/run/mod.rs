@@ -31,6 +31,7 @@ mod guard;
 pub(crate) mod hook_file;
 pub(crate) mod learn;
 mod link;
+mod opener;
 pub(crate) mod policy;
 mod problem;
 mod reap;

@@ -365,8 +365,11 @@ impl<'a> Session<'a> {
             }
             self.leave_terminal();
         }
-        let totals = self.engine.totals();
-        self.start.link.send(&ToFront::Ended { end, totals })
+        self.start.link.send(&ToFront::Ended {
+            end,
+            leaves: !gone,
+            totals: self.engine.totals(),
+        })
     }
 
     /// Background processes outlive CMD, and so does the session: without a terminal, as a

@@ -114,6 +114,11 @@ impl Window {
         self.want(now)
     }
 
+    /// They will all be told of again.
+    pub(super) fn forget_questions(&mut self) {
+        self.questions.clear();
+    }
+
     /// A question is gone.
     pub(super) fn settled(&mut self, question: QuestionId) {
         self.questions.remove(&question);
