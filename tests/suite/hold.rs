@@ -203,13 +203,16 @@ fn a_tool_that_is_started_again_gets_its_connection() {
     }
 }
 
-/// curl's multi interface: one thread, and look-ups in another. It never looks `localhost` up, so
-/// it gets a name of its own; hallpass runs in the same mount namespace and can look it up too.
-#[test]
-fn curls_multi_interface_goes_on_with_its_other_transfers() {
-    if missing("curl") {
-        return;
-    }
+/// Other transfers of a program that waits with one.
+const OTHERS: usize = 50;
+
+/// A program that makes many transfers in one thread, and looks names up in another: one to
+/// `slow.test`, which is asked about, and [`OTHERS`] that are not. `client` gets both URLs, writes
+/// what came from the first to the file `slow`, and tries that one again where it is refused.
+///
+/// curl never looks `localhost` up, so there is a name of its own; hallpass runs in the same mount
+/// namespace and can look it up too.
+fn goes_on_with_other_transfers(client: impl Fn(&str, &str) -> Vec<String>) {
     let dir = Dir::new();
     let hosts = dir.write("home/hosts", "127.0.0.2 slow.test\n127.0.0.1 localhost\n");
     let mount = format!("mount --bind {} /etc/hosts", hosts.display());
@@ -223,20 +226,17 @@ fn curls_multi_interface_goes_on_with_its_other_transfers() {
     let ways = ["name", "retry"].map(|hold| GUARDS.map(|guard| (hold, guard)));
     for (hold, guard) in ways.into_iter().flatten() {
         let (others, slow) = (Http::v4(), Http::start([127, 0, 0, 2].into(), None));
-        let (others_url, slow_url) = (format!("{}[1-50]", others.url()), slow.url_as("slow.test"));
-        // The one that waits comes first, and holds one of two places.
-        let curl = "curl -sS -Z --parallel-max 2 --retry 100 --retry-connrefused --retry-delay 1";
+        let client = client(&slow.url_as("slow.test"), &others.url());
         let mut words = [&with_hosts[..], &[&script, "sh"]].concat();
         words.extend([env!("CARGO_BIN_EXE_hallpass"), "run", "--prompt=none"]);
         words.extend(["--default=ask", "--ask-timeout=60s", "--allow=127.0.0.1"]);
         words.extend(["--allow=@dns", "--hold", hold, guard, "--"]);
-        words.extend(curl.split(' '));
-        words.extend(["-o", "slow", &slow_url, "-o", "other_#1", &others_url]);
+        words.extend(client.iter().map(String::as_str));
         let running = dir.bare(&words).spawn();
         let question = pending(&dir);
         assert_eq!(question["hold"], hold);
         eventually("the other transfers", || {
-            (others.connections() >= 1 && others.requests().len() == 50).then_some(())
+            (others.requests().len() == OTHERS).then_some(())
         });
         assert_eq!(slow.connections(), 0, "{hold} {guard}");
         allow_once(&dir);
@@ -246,6 +246,74 @@ fn curls_multi_interface_goes_on_with_its_other_transfers() {
         assert_eq!(slow.connections(), 1, "{hold} {guard}");
         std::fs::remove_file(dir.path("home/slow")).unwrap();
     }
+}
+
+#[test]
+fn curls_multi_interface_goes_on_with_its_other_transfers() {
+    if missing("curl") {
+        return;
+    }
+    goes_on_with_other_transfers(|slow, others| {
+        // The one that waits comes first, and holds one of two places.
+        let curl = "curl -sS -Z --parallel-max 2 --retry 100 --retry-connrefused --retry-delay 1";
+        let others = format!("{others}[1-{OTHERS}]");
+        let files = ["-o", "slow", slow, "-o", "other_#1", &others];
+        let words = curl.split(' ').chain(files);
+        words.map(str::to_owned).collect()
+    });
+}
+
+/// The same interface as a program uses it by itself: one loop for all transfers.
+const PYCURL: &str = r#"
+import pycurl, sys, time
+slow, others, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+multi, running, again = pycurl.CurlMulti(), set(), []
+
+def start(url, path):
+    easy = pycurl.Curl()
+    easy.target, easy.body = (url, path), open(path, "wb")
+    easy.setopt(pycurl.URL, url)
+    easy.setopt(pycurl.WRITEDATA, easy.body)
+    multi.add_handle(easy)
+    running.add(easy)
+
+def end(easy):
+    multi.remove_handle(easy)
+    running.remove(easy)
+    easy.body.close()
+
+start(slow, "slow")
+start(others, "other")
+while running or again:
+    time.sleep(0.01)
+    multi.select(0.1)
+    multi.perform()
+    _, done, failed = multi.info_read()
+    for easy in done:
+        end(easy)
+        if easy.target[0] == others and (left := left - 1):
+            start(others, "other")
+    for easy, number, message in failed:
+        assert number == pycurl.E_COULDNT_CONNECT, message
+        end(easy)
+        again.append((time.monotonic() + 0.5, easy.target))
+    while again and again[0][0] <= time.monotonic():
+        start(*again.pop(0)[1])
+"#;
+
+#[test]
+fn a_program_of_pycurls_goes_on_with_its_other_transfers() {
+    let dir = Dir::new();
+    let import = dir.bare(&["/usr/bin/python3", "-c", "import pycurl"]);
+    if !import.output().status.success() {
+        skipped("python3-pycurl is not installed (tests/run installs it)");
+        return;
+    }
+    goes_on_with_other_transfers(|slow, others| {
+        let count = OTHERS.to_string();
+        let words = ["/usr/bin/python3", "-c", PYCURL, slow, others, &count];
+        words.map(str::to_owned).to_vec()
+    });
 }
 
 #[test]
