@@ -35,18 +35,19 @@ pub(crate) struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self::start(None)
+        Self::at(Ipv4Addr::LOCALHOST, None)
     }
 }
 
 impl Server {
     /// One that serves the files under `root`; without a root each path is the page.
     pub(crate) fn files(root: PathBuf) -> Self {
-        Self::start(Some(root))
+        Self::at(Ipv4Addr::LOCALHOST, Some(root))
     }
 
-    fn start(root: Option<PathBuf>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    /// One at this address.
+    pub(crate) fn at(ip: Ipv4Addr, root: Option<PathBuf>) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         listen(&listener, Backlog::new(4096).unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
