@@ -33,3 +33,4 @@ mod world;
 mod cargo;
 mod npm;
 mod pip;
+mod readers;

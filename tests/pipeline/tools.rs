@@ -48,3 +48,38 @@ pub(crate) fn npm_tool(package: &str, major: &str, file: &str) -> Option<String>
     }
     Some(file.to_str().unwrap().to_owned())
 }
+
+/// A folder with these packages from PyPI, for PYTHONPATH; none, with a line that says so, where
+/// they cannot be had.
+pub(crate) fn pip_tools(packages: &[&str]) -> Option<PathBuf> {
+    if missing("pip") || missing("python3") {
+        return None;
+    }
+    let place = place(&packages.join("+"));
+    if !place.exists() {
+        // In one step, so that half of it is never found.
+        let unfinished = place.with_extension("unfinished");
+        let _ = std::fs::remove_dir_all(&unfinished);
+        let output = Command::new("/usr/bin/python3")
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--disable-pip-version-check",
+                "--target",
+            ])
+            .arg(&unfinished)
+            .args(packages)
+            .output();
+        let output = output.unwrap();
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stderr);
+            let last = text.lines().last().unwrap_or("");
+            skipped(&format!("pip cannot install {packages:?} here ({last})"));
+            return None;
+        }
+        std::fs::rename(unfinished, &place).unwrap();
+    }
+    Some(place)
+}
