@@ -34,3 +34,4 @@ mod cargo;
 mod npm;
 mod pip;
 mod readers;
+mod round_trips;
