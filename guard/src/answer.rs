@@ -15,7 +15,7 @@ pub(crate) enum Answer {
     Error(Errno),
     /// A signal waits for the thread.
     Restart,
-    /// The kernel makes it. Never for an IP socket: only [`crate::proceed`] makes permissions.
+    /// The kernel makes it: only [`crate::proceed`] makes permissions.
     Proceed(MayProceed),
 }
 

@@ -32,9 +32,21 @@ pub(crate) fn refusal(notification: &Notification) -> (Refusal, Errno) {
     }
 }
 
+/// Whether the filter tells of this socket(2) to have it refused, as its table says; where sockets
+/// are made here it tells of the others as well.
+pub(crate) fn is_closed_socket(family: i32, kind: i32, protocol: i32) -> bool {
+    match (family, kind & SOCK_TYPE_MASK) {
+        (libc::AF_UNIX | libc::AF_NETLINK, _) => false,
+        (libc::AF_INET | libc::AF_INET6, SOCK_PACKET) => true,
+        (libc::AF_INET | libc::AF_INET6, libc::SOCK_RAW) => protocol == libc::IPPROTO_RAW,
+        (libc::AF_INET | libc::AF_INET6, _) => false,
+        _ => true,
+    }
+}
+
 const IPV6_HDRINCL: i32 = 36;
 /// The type without SOCK_CLOEXEC and SOCK_NONBLOCK.
-const SOCK_TYPE_MASK: i32 = 0xf;
+pub(crate) const SOCK_TYPE_MASK: i32 = 0xf;
 const SOCK_PACKET: i32 = 10;
 
 #[cfg(test)]

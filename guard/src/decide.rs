@@ -151,6 +151,9 @@ pub enum Refusal {
     Unreadable(Errno),
     /// A process with other credentials than this one's, where they matter.
     Credentials,
+    /// A socket of which there is no copy, where none can be duplicated: it was not made by this
+    /// process, or is connected and shared by several threads.
+    NoCopy,
     /// No descriptor or thread was left to make the call with.
     OutOfResources(Errno),
     /// The reply was dropped.
@@ -178,6 +181,9 @@ impl fmt::Display for Refusal {
                 errno.desc()
             ),
             Self::Credentials => f.write_str("the process runs with other credentials"),
+            Self::NoCopy => f.write_str(
+                "the guard has no hold on this socket, because pidfd_getfd(2) is refused here",
+            ),
             Self::OutOfResources(errno) => write!(f, "nothing left to act with ({})", errno.desc()),
             Self::Unanswered => f.write_str("nobody answered"),
         }

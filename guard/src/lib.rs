@@ -14,6 +14,7 @@ mod address;
 mod answer;
 mod call;
 mod closed;
+mod copies;
 mod decide;
 mod filter;
 mod listener;

@@ -5,6 +5,7 @@
 //! then in this process's descriptor table, and no other thread of it is filtered.
 
 use crate::answer::Answer;
+use crate::copies;
 use crate::filter::{self, Options};
 use crate::sys::{process, seccomp};
 use nix::errno::Errno;
@@ -18,6 +19,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
+    /// Its filter tells of sockets that are to be made.
+    makes_sockets: bool,
 }
 
 /// What the kernel granted when the filter was installed; all of it is worth a line in a report.
@@ -31,6 +34,10 @@ pub struct Granted {
     pub landlock: bool,
     /// A call that the supervisor has seen is not undone by a signal (Linux 5.19).
     pub wait_killable: bool,
+    /// The guard makes the sockets of targets, because it may not duplicate theirs (pidfd_getfd(2)
+    /// is refused). A message with control data on a connected socket that several threads share
+    /// cannot be made then, and is refused.
+    pub makes_sockets: bool,
     /// Synchronous wake-ups (Linux 6.6): several times faster.
     pub wake_synchronously: bool,
 }
@@ -42,9 +49,10 @@ pub enum InstallError {
     AlreadyGuarded,
     /// The kernel has no seccomp notifications, or does not let us use them.
     Refused(Errno),
-    /// No call could be made on a target's behalf: pidfd_getfd(2) is refused, as by the seccomp
-    /// profiles of containers without CAP_SYS_PTRACE.
-    CannotDuplicate(Errno),
+    /// No call could be made on a target's behalf: pidfd_getfd(2) is refused (the first), as by
+    /// the seccomp profiles of containers without CAP_SYS_PTRACE, and targets cannot be given
+    /// sockets that were made here (the second).
+    NoWayToSockets(Errno, Errno),
     /// The thread that was to start the program could not be made.
     Thread(io::Error),
     /// The program could not be started.
@@ -61,11 +69,13 @@ impl fmt::Display for InstallError {
             Self::Refused(errno) => {
                 write!(f, "the kernel refuses a seccomp listener: {}", errno.desc())
             }
-            Self::CannotDuplicate(errno) => write!(
+            Self::NoWayToSockets(duplicate, give) => write!(
                 f,
                 "pidfd_getfd(2), by which the guard reaches a program's sockets, is refused ({}), \
-                 as in containers without CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE)",
-                errno.desc()
+                 as in containers without CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE), and so \
+                 is giving it sockets made by the guard, which takes Linux 5.14 and /proc ({})",
+                duplicate.desc(),
+                give.desc()
             ),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Start(error) => write!(f, "{error}"),
@@ -80,19 +90,19 @@ impl std::error::Error for InstallError {}
 /// nobody answers yet.
 ///
 /// The calling thread sleeps meanwhile, so that a fork in `start` meets no lock that a running
-/// thread holds, if the caller has no other threads.
+/// thread holds, if the caller has no other threads. Nor may it make sockets, for the same reason.
 ///
 /// # Errors
 /// Where the kernel refuses, or `start` does.
 pub fn install<T: Send>(
     start: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<(Listener, Granted, T), InstallError> {
-    process::try_to_duplicate().map_err(InstallError::CannotDuplicate)?;
+    let cannot_duplicate = process::try_to_duplicate().err();
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("hallpass-start".to_owned())
             .spawn_scoped(scope, || {
-                let (listener, granted) = install_here()?;
+                let (listener, granted) = install_here(cannot_duplicate)?;
                 let started = start().map_err(InstallError::Start)?;
                 Ok((listener, granted, started))
             })
@@ -106,11 +116,12 @@ pub fn install<T: Send>(
 }
 
 /// Installs the filter for the calling thread.
-fn install_here() -> Result<(Listener, Granted), InstallError> {
+fn install_here(cannot_duplicate: Option<Errno>) -> Result<(Listener, Granted), InstallError> {
     let mut no_new_privs = false;
     let landlock = enter_landlock(&mut no_new_privs);
     let program = filter::program(Options {
         close_foreign_processes: !landlock,
+        make_sockets: cannot_duplicate.is_some(),
     });
     let mut wait_killable = true;
     let fd = loop {
@@ -126,11 +137,20 @@ fn install_here() -> Result<(Listener, Granted), InstallError> {
             Err(errno) => return Err(InstallError::Refused(errno)),
         }
     };
-    let listener = Listener { fd };
+    if let Some(refused) = cannot_duplicate {
+        let no_way = |errno| InstallError::NoWayToSockets(refused, errno);
+        seccomp::can_give(fd.as_fd()).map_err(no_way)?;
+        copies::can_find(fd.as_fd()).map_err(no_way)?;
+    }
+    let listener = Listener {
+        fd,
+        makes_sockets: cannot_duplicate.is_some(),
+    };
     let granted = Granted {
         no_new_privs,
         landlock,
         wait_killable,
+        makes_sockets: listener.makes_sockets,
         wake_synchronously: seccomp::wake_synchronously(listener.fd.as_fd()).is_ok(),
     };
     Ok((listener, granted))
@@ -194,6 +214,21 @@ impl Listener {
                 .is_some_and(|events| events.contains(PollFlags::POLLHUP))
     }
 
+    /// Whether targets' sockets are made here.
+    pub(crate) fn makes_sockets(&self) -> bool {
+        self.makes_sockets
+    }
+
+    /// Ends the call with a duplicate of `socket` in its thread's table; see [`seccomp::give`].
+    pub(crate) fn give(
+        &self,
+        id: u64,
+        socket: BorrowedFd<'_>,
+        closed_on_exec: bool,
+    ) -> Result<i32, Errno> {
+        seccomp::give(self.fd.as_fd(), id, socket, closed_on_exec)
+    }
+
     /// Whether the call still waits; if so its thread has been there since it was told.
     pub(crate) fn is_waiting(&self, id: u64) -> bool {
         seccomp::is_waiting(self.fd.as_fd(), id)
@@ -214,7 +249,10 @@ impl Listener {
 
 impl From<OwnedFd> for Listener {
     fn from(fd: OwnedFd) -> Self {
-        Self { fd }
+        Self {
+            fd,
+            makes_sockets: false,
+        }
     }
 }
 

@@ -4,8 +4,11 @@
 //! which socket its number means. So a call may proceed only where neither matters: the socket is
 //! none of IP, it can reach nothing that is decided whatever the memory says, and no other thread
 //! exists that could put another socket in its place (no other *process* can: the filter refuses
-//! descriptor tables that are shared between processes).
+//! descriptor tables that are shared between processes). Where sockets are made by the guard
+//! (`copies`) that includes TCP, which goes nowhere but where it is connected to, and the calls
+//! that the filter tells of only there, which open nothing.
 
+use crate::copies::Unseen;
 use crate::socket::{Family, Kind, Socket};
 use crate::sys::seccomp;
 use nix::errno::Errno;
@@ -26,6 +29,29 @@ impl MayProceed {
             (Family::Unix | Family::Inet | Family::Inet6 | Family::Other(_), _) => false,
         };
         (stays && is_only_thread(tid)).then_some(Self(()))
+    }
+
+    /// For a send of any kind on a socket of which there is no copy. `flags` are its own.
+    pub(crate) fn for_unseen(what: Unseen, flags: u64, tid: u32) -> Option<Self> {
+        let stays = match what {
+            // Unless it is to open the connection itself, it ignores the address.
+            Unseen::Tcp => flags & libc::MSG_FASTOPEN as u64 == 0,
+            Unseen::UnixConnection | Unseen::Netlink => true,
+            Unseen::Other => false,
+        };
+        (stays && is_only_thread(tid)).then_some(Self(()))
+    }
+
+    /// For socket(2), whose arguments are all in registers: of what it makes there is no copy, so
+    /// it will not be able to reach anything.
+    pub(crate) fn for_socket() -> Self {
+        Self(())
+    }
+
+    /// For bind(2) and listen(2), whatever their address and socket are by then: nothing leaves
+    /// by them. Where sockets can be duplicated the filter does not even tell of them.
+    pub(crate) fn for_waiting_to_be_reached() -> Self {
+        Self(())
     }
 
     /// Answers the call.

@@ -1,8 +1,11 @@
 //! The calling thread: its memory, its descriptors, what signals wait for it.
 
+use crate::copies::Copies;
 use crate::decide::Caller;
 use crate::sys::process;
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use nix::sys::uio::{RemoteIoVec, process_vm_readv, process_vm_writev};
 use nix::unistd::Pid;
 use std::collections::HashMap;
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Target {
     pub(crate) caller: Caller,
     handle: OwnedFd,
+    copies: Option<Arc<Copies>>,
 }
 
 /// Threads met lately. A handle stays the handle of one thread, even after its number belongs to
@@ -25,12 +29,30 @@ pub(crate) struct Target {
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
     known: Mutex<HashMap<u32, Arc<Target>>>,
+    /// Where nothing can be duplicated.
+    copies: Option<Arc<Copies>>,
 }
 
 /// Handles that are kept; a program with more threads pays for opening them again.
 const KNOWN_MAX: usize = 256;
 
 impl Targets {
+    pub(crate) fn new(copies: Option<Arc<Copies>>) -> Self {
+        Self {
+            known: Mutex::default(),
+            copies,
+        }
+    }
+
+    /// The thread.
+    pub(crate) fn get(&self, tid: u32) -> Result<Arc<Target>, Errno> {
+        let known = self.lock().get(&tid).map(Arc::clone);
+        match known {
+            Some(target) if !target.has_ended() => Ok(target),
+            _ => self.open(tid),
+        }
+    }
+
     /// The thread, and our own duplicate of its descriptor `fd`.
     pub(crate) fn descriptor(&self, tid: u32, fd: i32) -> Result<(Arc<Target>, OwnedFd), Errno> {
         let known = self.lock().get(&tid).map(Arc::clone);
@@ -47,7 +69,7 @@ impl Targets {
 
     /// The thread, newly looked at.
     pub(crate) fn open(&self, tid: u32) -> Result<Arc<Target>, Errno> {
-        let target = Arc::new(Target::open(tid)?);
+        let target = Arc::new(Target::open(tid, self.copies.clone())?);
         let mut known = self.lock();
         if known.len() >= KNOWN_MAX {
             known.clear();
@@ -62,7 +84,7 @@ impl Targets {
 }
 
 impl Target {
-    fn open(tid: u32) -> Result<Self, Errno> {
+    fn open(tid: u32, copies: Option<Arc<Copies>>) -> Result<Self, Errno> {
         let leads = match process::open_process(tid) {
             Ok(handle) => Some(handle),
             Err(Errno::EINVAL | Errno::ENOENT) => None,
@@ -86,6 +108,7 @@ impl Target {
         Ok(Self {
             caller: Caller { pid, tid },
             handle,
+            copies,
         })
     }
 
@@ -97,9 +120,25 @@ impl Target {
         !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
     }
 
-    /// Our own duplicate of another descriptor of it.
+    /// Our own duplicate of another descriptor of it, to be sent on.
     pub(crate) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Errno> {
-        process::get_descriptor(self.handle.as_fd(), fd)
+        match &self.copies {
+            None => process::get_descriptor(self.handle.as_fd(), fd),
+            Some(copies) => copies.pass(self.caller.tid, fd),
+        }
+    }
+
+    /// The file that a descriptor of it is open on, to look something up from.
+    pub(crate) fn place(&self, fd: i32) -> Result<OwnedFd, Errno> {
+        if self.copies.is_none() {
+            return process::get_descriptor(self.handle.as_fd(), fd);
+        }
+        let path = format!("/proc/{}/fd/{fd}", self.caller.tid);
+        open(
+            path.as_str(),
+            OFlag::O_PATH | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        )
     }
 }
 

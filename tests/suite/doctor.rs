@@ -48,7 +48,7 @@ fn where_the_kernel_refuses_the_guard_it_says_so_and_ends_with_1() {
     for (way, why) in [
         ("taken", "a second seccomp listener"),
         ("refused", "Operation not permitted"),
-        ("docker", "--cap-add SYS_PTRACE"),
+        ("sockets", "--cap-add SYS_PTRACE"),
     ] {
         let run = |last: &[&str]| {
             let words = [&[program.as_str(), way, hallpass], last].concat();

@@ -53,7 +53,7 @@ func main() {
 "#;
 
 /// The fixture that connects by itself, statically linked.
-fn raw(dir: &Dir) -> String {
+pub(crate) fn raw(dir: &Dir) -> String {
     let source = dir.write("home/raw.c", RAW);
     let program = dir.path("home/raw").to_str().unwrap().to_owned();
     let words = ["cc", "-static", "-o", &program, source.to_str().unwrap()];
@@ -288,8 +288,8 @@ fn a_call_held_by_a_session_that_is_stopped_waits_for_it() {
     running.finish().ok().prints("raw: connected");
 }
 
-/// Takes the one listener that the kernel allows, or refuses seccomp(2) altogether, then starts
-/// what it is given.
+/// Takes the one listener that the kernel allows, or refuses seccomp(2) altogether, or both ways to
+/// a program's sockets, then starts what it is given.
 const OUTER: &str = r#"
 #define _GNU_SOURCE
 #include <errno.h>
@@ -305,11 +305,16 @@ int main(int argc, char **argv) {
     struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_filter closed[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, !strcmp(argv[1], "docker") ? SYS_pidfd_getfd : SYS_seccomp,
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, !strcmp(argv[1], "sockets") ? SYS_pidfd_getfd : SYS_seccomp,
                  0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        // SECCOMP_IOCTL_NOTIF_ADDFD, which came with Linux 5.9.
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x40182103, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    struct sock_fprog listener = {1, nothing}, refusal = {4, closed};
+    struct sock_fprog listener = {1, nothing}, refusal = {8, closed};
     int takes = !strcmp(argv[1], "taken");
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
@@ -340,8 +345,8 @@ fn where_the_kernel_refuses_a_guard_the_run_does_not_begin() {
     for (way, why) in [
         ("taken", "a second seccomp listener"),
         ("refused", "Operation not permitted"),
-        // What Docker's default profile does.
-        ("docker", "--cap-add SYS_PTRACE"),
+        // Docker's default profile, and an old kernel.
+        ("sockets", "--cap-add SYS_PTRACE"),
     ] {
         let run = |guard| {
             let run = ["run", guard, "--default", "allow", "--", "curl", "-s", &url];

@@ -16,6 +16,7 @@ mod harness;
 
 mod brokers;
 mod canonical;
+mod containers;
 mod coverage;
 mod doctor;
 mod exits;

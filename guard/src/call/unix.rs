@@ -62,7 +62,7 @@ fn open_for(context: &Context<'_>, rights: &Rights, path: &[u8]) -> Result<Owned
     let pid = target.caller.tid;
     // A descriptor of the caller's own: how programs get around the length of a sockaddr.
     if let Some((fd, rest)) = own_descriptor(path) {
-        let directory = target.descriptor(fd)?;
+        let directory = target.place(fd)?;
         return if rest.is_empty() {
             Ok(directory)
         } else {

@@ -11,6 +11,8 @@ pub(crate) struct Machine {
     pub(crate) native: &'static [Entry],
     /// Calls that are closed only where no Landlock domain stands in.
     pub(crate) foreign_processes: &'static [Entry],
+    /// Calls that stand before the native ones where the supervisor makes the sockets.
+    pub(crate) made_sockets: &'static [Entry],
     /// AUDIT_ARCH_* of the 32-bit convention.
     pub(crate) compat_arch: u32,
     /// Its calls.
@@ -99,6 +101,9 @@ pub(super) fn program(machine: &Machine, options: Options) -> Vec<libc::sock_fil
             result(ALLOW),
             result(NOTIFY),
         ]);
+    }
+    if options.make_sockets {
+        entries(&mut program, machine.made_sockets);
     }
     entries(&mut program, machine.native);
     if options.close_foreign_processes {

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     /// No Landlock domain keeps targets away from older processes, so the calls that reach into
     /// other processes are closed.
     pub(crate) close_foreign_processes: bool,
+    /// Targets get sockets that the supervisor has made: it is told of every one that is wanted,
+    /// and of what may depend on its having a copy.
+    pub(crate) make_sockets: bool,
 }
 
 /// The program for this machine.

@@ -179,6 +179,24 @@ const FOREIGN_PROCESSES: &[Entry] = &[
     ),
 ];
 
+const MADE_SOCKETS: &[Entry] = &[
+    native(
+        libc::SYS_socket,
+        Rule::Notify,
+        "what cannot be duplicated is made here, and a copy kept",
+    ),
+    native(
+        libc::SYS_bind,
+        Rule::Notify,
+        "a copy of a socket that its program has closed must not keep its port from it",
+    ),
+    native(
+        libc::SYS_listen,
+        Rule::Notify,
+        "a copy must not go on listening when its program no longer does",
+    ),
+];
+
 const AND_SO_IN_32_BITS: &str = "as the native call; structures differ, so it is refused by name";
 
 #[cfg(target_arch = "x86_64")]
@@ -186,6 +204,7 @@ pub(super) const MACHINE: Machine = Machine {
     arch: 0xc000_003e,
     native: NATIVE,
     foreign_processes: FOREIGN_PROCESSES,
+    made_sockets: MADE_SOCKETS,
     compat_arch: 0x4000_0003,
     compat: &[
         entry(362, Rule::Notify, AND_SO_IN_32_BITS),
@@ -230,6 +249,7 @@ pub(super) const MACHINE: Machine = Machine {
     arch: 0xc000_00b7,
     native: NATIVE,
     foreign_processes: FOREIGN_PROCESSES,
+    made_sockets: MADE_SOCKETS,
     compat_arch: 0x4000_0028,
     compat: &[
         entry(283, Rule::Notify, AND_SO_IN_32_BITS),

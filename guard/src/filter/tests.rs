@@ -255,6 +255,7 @@ fn without_landlock_other_processes_are_closed() {
     let open = program(Options::default());
     let closed = program(Options {
         close_foreign_processes: true,
+        ..Options::default()
     });
     let call = |program: &[libc::sock_filter], number: libc::c_long, first| {
         run(
@@ -289,9 +290,43 @@ fn every_entry_says_why_and_stands_once() {
     }
     assert!(
         program(Options {
-            close_foreign_processes: true
+            close_foreign_processes: true,
+            make_sockets: true,
         })
         .len()
             < 1000
     );
+}
+
+#[test]
+fn where_sockets_are_made_here_all_of_them_are_told() {
+    use crate::closed::is_closed_socket;
+    let made = program(Options {
+        make_sockets: true,
+        ..Options::default()
+    });
+    let duplicated = program(Options::default());
+    let call = |program: &[libc::sock_filter], number: libc::c_long, arguments| {
+        run(program, &data(MACHINE.arch, number as u32, arguments))
+    };
+    for number in [libc::SYS_bind, libc::SYS_listen] {
+        assert_eq!(call(&made, number, NONE), Action::Notify);
+        assert_eq!(call(&duplicated, number, NONE), Action::Allow);
+    }
+    for family in 0..46u16 {
+        for kind in 0..12u16 {
+            for (flags, protocol) in [(0, 0), (0o2_004_000, 6), (0, 255), (0o2_000_000, 255)] {
+                let words = [family.into(), u64::from(kind) | flags, protocol, 0, 0, 0];
+                assert_eq!(call(&made, libc::SYS_socket, words), Action::Notify);
+                let ints = words.map(|it| it as i32);
+                let closed = if is_closed_socket(ints[0], ints[1], ints[2]) {
+                    Action::Notify
+                } else {
+                    Action::Allow
+                };
+                let before = call(&duplicated, libc::SYS_socket, words);
+                assert_eq!(before, closed, "{words:?}");
+            }
+        }
+    }
 }

@@ -26,12 +26,18 @@ impl Shared {
                 return;
             }
         }
+        if let Some(copies) = &self.copies {
+            copies.end();
+        }
         roles.end();
         self.waiting.wake();
     }
 
     /// A call has come.
     fn arrived(self: &Arc<Self>, notification: &Notification, buffer: &mut Vec<u8>) {
+        if self.is_made(notification) {
+            return;
+        }
         match self.take_up(notification) {
             Ok(task) => self.drive(task, None, buffer),
             Err(answer) => self.listener.answer(notification.id, answer),
@@ -59,10 +65,13 @@ impl Shared {
         if kind == CallKind::Connect && fd == -1 {
             return self.report(notification, second, third);
         }
-        let (target, own) = self
-            .targets
-            .descriptor(notification.tid, fd)
-            .map_err(|errno| error(self.cannot_look(notification.tid, errno)))?;
+        let (target, own) = match &self.copies {
+            None => self
+                .targets
+                .descriptor(notification.tid, fd)
+                .map_err(|errno| error(self.cannot_look(notification.tid, errno)))?,
+            Some(copies) => self.copy_for(copies, notification, kind)?,
+        };
         let readable = |errno| match errno {
             Errno::EPERM | Errno::EACCES | Errno::ESRCH => {
                 error(self.cannot_look(notification.tid, errno))
@@ -135,9 +144,9 @@ impl Shared {
     }
 
     /// The errno for a descriptor that could not be duplicated.
-    fn cannot_look(&self, tid: u32, errno: Errno) -> Errno {
+    pub(super) fn cannot_look(&self, tid: u32, errno: Errno) -> Errno {
         let refusal = match errno {
-            Errno::EBADF => return errno,
+            Errno::EBADF | Errno::ENOTSOCK => return errno,
             Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => Refusal::OutOfResources(errno),
             _ => Refusal::Unreadable(errno),
         };
@@ -145,7 +154,7 @@ impl Shared {
         Errno::ECONNREFUSED
     }
 
-    fn refuse(&self, tid: u32, refusal: Refusal) {
+    pub(super) fn refuse(&self, tid: u32, refusal: Refusal) {
         let pid = self.targets.open(tid).map_or(tid, |it| it.caller.pid);
         self.decide.refused(Caller { pid, tid }, refusal);
     }

@@ -6,9 +6,11 @@
 mod arrive;
 mod carry_on;
 mod interrupted;
+mod made;
 
 use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
+use crate::copies::Copies;
 use crate::decide::{Call, Caller, Decide, Refusal, Reply, Verdict, Withdrawn};
 use crate::listener::Listener;
 use crate::rights::{Own, Rights};
@@ -36,10 +38,15 @@ impl Supervisor {
     /// Where the kernel has no thread or descriptor left.
     pub fn start(listener: Listener, decide: Arc<dyn Decide>) -> io::Result<Self> {
         raise_descriptor_limit();
+        let copies = match listener.makes_sockets() {
+            true => Some(Copies::start()?),
+            false => None,
+        };
         let shared = Arc::new(Shared {
             listener,
             decide,
-            targets: Targets::default(),
+            targets: Targets::new(copies.clone()),
+            copies,
             waiting: Waiting::new()?,
             claimed: Mutex::default(),
             interrupted: Interrupted::default(),
@@ -72,6 +79,8 @@ struct Shared {
     listener: Listener,
     decide: Arc<dyn Decide>,
     targets: Targets,
+    /// Where targets' sockets cannot be duplicated.
+    copies: Option<Arc<Copies>>,
     waiting: Waiting,
     /// Sockets whose send timeout somebody has put aside just now.
     claimed: Mutex<HashSet<u64>>,
@@ -208,6 +217,9 @@ impl Shared {
     fn finish(&self, mut task: Task, answer: Answer) {
         task.withdraw(Withdrawn::Gone);
         let id = task.notification.id;
+        if let (Some(copies), Job::Make { socket, .. }) = (&self.copies, &task.job) {
+            copies.after(socket, &answer);
+        }
         // First ours: when the caller closes its own, the connection must end.
         drop(task);
         self.listener.answer(id, answer);

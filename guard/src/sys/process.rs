@@ -32,6 +32,24 @@ pub(crate) fn try_to_duplicate() -> Result<(), Errno> {
     get_descriptor(me.as_fd(), me.as_raw_fd()).map(drop)
 }
 
+/// The name of the protocol of the socket that `path` leads to, a link in /proc/PID/fd
+/// (`system.sockprotoname`, what lsof(8) shows).
+pub(crate) fn socket_protocol(path: &std::ffi::CStr) -> Result<Vec<u8>, Errno> {
+    let mut name = [0; 64];
+    // SAFETY: both strings end in a zero; `name` is valid for writes of the length given.
+    let length = check(unsafe {
+        libc::getxattr(
+            path.as_ptr(),
+            c"system.sockprotoname".as_ptr(),
+            name.as_mut_ptr().cast(),
+            name.len(),
+        )
+    } as libc::c_long)?;
+    let length = usize::try_from(length).unwrap_or(0);
+    let name = name.get(..length).unwrap_or_default();
+    Ok(name.strip_suffix(&[0]).unwrap_or(name).to_vec())
+}
+
 /// Sends `signal` to one thread.
 pub(crate) fn signal_thread(tgid: u32, tid: u32, signal: i32) -> Result<(), Errno> {
     // SAFETY: three integers, no memory.

@@ -93,6 +93,41 @@ pub(crate) fn respond(
     )
 }
 
+const ADD: u32 = 0x4018_2103;
+/// The call returns the descriptor's number (Linux 5.14).
+const ADD_AND_SEND: u32 = 2;
+
+/// Puts a duplicate of `socket` into the table of the call's thread, and ends the call with its
+/// number there. EMFILE and the like are the thread's own; the call then waits still.
+pub(crate) fn give(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    socket: BorrowedFd<'_>,
+    closed_on_exec: bool,
+) -> Result<i32, Errno> {
+    let flags = if closed_on_exec { libc::O_CLOEXEC } else { 0 };
+    let request = libc::seccomp_notif_addfd {
+        id,
+        flags: ADD_AND_SEND,
+        srcfd: socket.as_raw_fd().cast_unsigned(),
+        newfd: 0,
+        newfd_flags: flags.cast_unsigned(),
+    };
+    // SAFETY: the structure is of the size that the ioctl's number names and outlives the call.
+    let result =
+        unsafe { libc::ioctl(listener.as_raw_fd(), ADD as libc::Ioctl, &raw const request) };
+    check(result.into()).map(|fd| fd as i32)
+}
+
+/// Whether the kernel can do that: tried with a call that does not exist.
+pub(crate) fn can_give(listener: BorrowedFd<'_>) -> Result<(), Errno> {
+    match give(listener, 0, listener, true) {
+        Err(Errno::ENOENT) => Ok(()),
+        Err(errno) => Err(errno),
+        Ok(_) => Err(Errno::EINVAL),
+    }
+}
+
 /// Lets the kernel make the call with whatever its arguments point to *by then*. Only
 /// [`crate::proceed`] may use this.
 pub(crate) fn respond_continue(listener: BorrowedFd<'_>, id: u64) -> Result<(), Errno> {

@@ -1,8 +1,48 @@
 //! The socket calls with an address, a message and control data as bytes.
 
-use super::check;
+use super::{check, owned};
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// socket(2).
+pub(crate) fn create(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, Errno> {
+    // SAFETY: three integers, no memory.
+    owned(unsafe { libc::socket(family, kind, protocol) }.into())
+}
+
+/// listen(2).
+pub(crate) fn listen(socket: BorrowedFd<'_>, backlog: i32) -> Result<(), Errno> {
+    // SAFETY: two integers, no memory.
+    check(unsafe { libc::listen(socket.as_raw_fd(), backlog) }.into()).map(drop)
+}
+
+/// getsockname(2) or getpeername(2).
+type Name = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32;
+
+fn name(socket: BorrowedFd<'_>, which: Name) -> Result<Vec<u8>, Errno> {
+    let mut bytes = [0; size_of::<libc::sockaddr_storage>()];
+    let mut length = bytes.len() as libc::socklen_t;
+    // SAFETY: `bytes` is valid for writes of `length` bytes, and both outlive the call.
+    let result = unsafe {
+        which(
+            socket.as_raw_fd(),
+            bytes.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    check(result.into())?;
+    Ok(bytes.get(..length as usize).unwrap_or(&bytes).to_vec())
+}
+
+/// The bytes of the sockaddr that it is bound to.
+pub(crate) fn local_address(socket: BorrowedFd<'_>) -> Result<Vec<u8>, Errno> {
+    name(socket, libc::getsockname)
+}
+
+/// Whether it is connected, or was until its peer left.
+pub(crate) fn has_peer(socket: BorrowedFd<'_>) -> bool {
+    name(socket, libc::getpeername).is_ok()
+}
 
 /// connect(2) with the bytes of a sockaddr.
 pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> Result<(), Errno> {

@@ -1,7 +1,7 @@
 //! Allowed calls behave as the kernel's own.
 
 use crate::support::{Decider, Tcp, Udp, dead_port, fixture, run, scratch, text};
-use hallpass_guard::{Call, CallKind, Destination, Protocol};
+use hallpass_guard::{Call, CallKind, Destination, Protocol, Refusal};
 use std::process::Command;
 
 /// Every line that `calls` says, bare and guarded, is the same.
@@ -21,11 +21,60 @@ fn same_as_bare(threads: bool) {
     let decider = Decider::allow();
     let guarded = text(&run(&mut calls(), &decider));
     assert!(bare.lines().count() > 150, "{bare}");
+    assert_eq!(bare.lines().count(), guarded.lines().count(), "{guarded}");
+    let mut differs = Vec::new();
     for (bare, guarded) in bare.lines().zip(guarded.lines()) {
-        assert_eq!(bare, guarded);
+        if bare == guarded {
+            continue;
+        }
+        // 12 what was done: what it returned
+        let what = bare.split_once(' ').and_then(|it| it.1.split_once(':'));
+        let what = what.unwrap().0;
+        if !crate::support::makes_sockets() || !differs_where_sockets_are_made(what) {
+            assert_eq!(bare, guarded);
+        }
+        differs.push(what);
     }
-    assert_eq!(bare, guarded);
-    assert_eq!(*decider.refused.lock().unwrap(), []);
+    let refused = decider.refused.lock().unwrap();
+    if crate::support::makes_sockets() {
+        assert!(refused.iter().all(|it| *it == Refusal::NoCopy));
+    } else {
+        assert_eq!(*refused, []);
+    }
+    // Next to nothing where no thread could put another socket in its place.
+    let expected = differs.iter().filter(|it| !it.starts_with("stream"));
+    assert!(threads || expected.count() <= 7, "{differs:?}");
+}
+
+/// What is not as bare where the guard has no hold on a socket once it is connected.
+fn differs_where_sockets_are_made(what: &str) -> bool {
+    // TCP sockets that are connected a second time, elsewhere.
+    let reconnected = ["disconnect", "connect after that"];
+    // Connected sockets whose number another thread could give to a UDP socket meanwhile.
+    let shared = [
+        "tcp sendto name ignored",
+        "tcp sendto fault name",
+        "fastopen connect sendmsg",
+        "one signal",
+        "still one signal",
+        "two signals",
+        "signals",
+        "unix sendmsg",
+        "unix stream with name",
+        "seqpacket sendmsg",
+        "peer closed",
+    ];
+    // Messages of datagram sockets that were made in pairs, and descriptors sent on datagrams.
+    let passed = [
+        "rights",
+        "read through",
+        "bad rights",
+        "peer closed quietly",
+    ];
+    let is_in = |list: &[&str]| list.contains(&what);
+    // The path of a second connect is not looked at: EISCONN instead of ENOENT.
+    let again = what == "unix missing";
+    again || what.starts_with("stream") || is_in(&reconnected) || is_in(&shared) || is_in(&passed)
 }
 
 #[test]

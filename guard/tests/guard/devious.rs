@@ -54,6 +54,12 @@ fn a_unix_socket_that_becomes_one_of_ip_meanwhile() {
         &decider,
     ));
     assert_eq!(bad.count(), 0);
+    if crate::support::makes_sockets() {
+        // Which socket it is when the kernel looks, nobody can say: refused, whichever it is now.
+        let refused = decider.refused.lock().unwrap();
+        assert!(refused.len() > 1000, "the race was on");
+        return;
+    }
     assert!(said.parse::<u32>().unwrap() > 100, "{said}");
     assert!(!decider.calls.lock().unwrap().is_empty(), "the race was on");
 }

@@ -16,6 +16,7 @@ mod denied;
 mod devious;
 mod held;
 mod killed;
+mod made;
 mod nobody;
 mod programs;
 mod reports;

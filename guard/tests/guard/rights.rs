@@ -359,7 +359,7 @@ os.waitpid(child, 0)
 print([(pid == child, pid == session, user, group) for pid, user, group in (*senders, last)])
 print(descriptors, length)
 ";
-    let Some(sockets) = Sockets::new() else {
+    let Some(sockets) = Sockets::new().filter(|_| !crate::support::makes_sockets()) else {
         return;
     };
     let [bare, guarded] = sockets.both(&["env"], code);
@@ -374,7 +374,9 @@ print(descriptors, length)
 /// container.
 #[test]
 fn everything_again_without_cap_sys_admin() {
-    if std::env::var_os("GUARD_WITHOUT_ADMIN").is_some() || !nix::unistd::geteuid().is_root() {
+    let again =
+        std::env::var_os("GUARD_WITHOUT_ADMIN").is_some() || crate::support::makes_sockets();
+    if again || !nix::unistd::geteuid().is_root() {
         return;
     }
     let output = Command::new("setpriv")

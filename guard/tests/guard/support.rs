@@ -133,6 +133,7 @@ pub(crate) fn start(command: &mut Command, decider: &Arc<Decider>) -> (Child, Gr
     }
     let (listener, granted, child) = install(|| command.spawn()).unwrap();
     let decider: Arc<dyn Decide> = decider.clone();
+    assert_eq!(granted.makes_sockets, makes_sockets());
     Supervisor::start(listener, decider).unwrap();
     (child, granted)
 }
@@ -160,15 +161,25 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     let directory = scratch("fixture");
     let path = directory.join(name);
     let source = source(&format!("{name}.c"));
+    compile(&source, &path);
+    built.insert(name.to_owned(), path.clone());
+    path
+}
+
+/// Compiles a program.
+pub(crate) fn compile(source: &Path, program: &Path) {
     let status = Command::new("cc")
         .args(["-O1", "-w", "-static", "-pthread", "-o"])
-        .arg(&path)
-        .arg(&source)
+        .arg(program)
+        .arg(source)
         .status()
         .expect("a C compiler");
     assert!(status.success());
-    built.insert(name.to_owned(), path.clone());
-    path
+}
+
+/// Whether this is the run where nothing can be duplicated, and the guard makes the sockets.
+pub(crate) fn makes_sockets() -> bool {
+    std::env::var_os("GUARD_MAKES_SOCKETS").is_some()
 }
 
 /// A source of `fixtures/`.

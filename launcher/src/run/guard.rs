@@ -36,7 +36,7 @@ pub(crate) fn cannot_install(error: &InstallError) -> String {
     match error {
         InstallError::AlreadyGuarded
         | InstallError::Refused(_)
-        | InstallError::CannotDuplicate(_) => format!(
+        | InstallError::NoWayToSockets(..) => format!(
             "there can be no guard here: {error}; with --guard=off the preloaded library decides \
              alone, which static programs and raw system calls get around"
         ),
@@ -264,7 +264,9 @@ fn reason(refusal: Refusal) -> Option<Fallback> {
         Refusal::Family(_) | Refusal::Protocol(_) => Some(Fallback::UnknownFamily),
         Refusal::RawHeader | Refusal::Rerouting | Refusal::Convention => Some(Fallback::Closed),
         Refusal::IoUring | Refusal::Typing | Refusal::ForeignProcess => None,
-        Refusal::Unreadable(_) | Refusal::Credentials => Some(Fallback::NotVisible),
+        Refusal::Unreadable(_) | Refusal::Credentials | Refusal::NoCopy => {
+            Some(Fallback::NotVisible)
+        }
         Refusal::OutOfResources(_) => Some(Fallback::OutOfResources),
         Refusal::Unanswered => Some(Fallback::SessionEnding),
     }

@@ -23,6 +23,8 @@ pub(super) fn checks() -> Vec<Check> {
             checks.push(listener(granted));
             checks.push(match socket {
                 Ok(()) => Check::ok("sockets", "sockets of programs can be taken hold of"),
+                // Tried as well: the listener would not have been granted.
+                Err(errno) if granted.makes_sockets => made_sockets(errno),
                 Err(errno) => no_sockets(errno),
             });
             checks.push(landlock(granted));
@@ -59,6 +61,19 @@ fn listener(granted: Granted) -> Check {
     } else {
         Check::ok("guard", "the kernel grants a seccomp listener")
     }
+}
+
+fn made_sockets(errno: Errno) -> Check {
+    Check::note(
+        "sockets",
+        format!(
+            "pidfd_getfd is refused ({}), so the guard makes programs' sockets itself: nothing \
+             gets past it, but live connections cannot be ended, and descriptors that programs of \
+             several threads send each other are refused",
+            errno.desc()
+        ),
+    )
+    .instead("nothing has to be done; Docker: --cap-add=SYS_PTRACE lifts that")
 }
 
 fn no_sockets(errno: Errno) -> Check {

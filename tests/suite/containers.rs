@@ -1,0 +1,150 @@
+//! In containers: what Docker's default profile refuses, and what works all the same.
+
+use crate::guarded::raw;
+use crate::harness::{Dir, Http, Outcome, TestCommand, Udp, eventually, missing};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+
+/// Compiles the program that starts another as Docker does.
+fn container(dir: &Dir) -> String {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/container.c");
+    let program = dir.path("home/container").to_str().unwrap().to_owned();
+    dir.bare(&["cc", "-o", &program, source]).output().ok();
+    program
+}
+
+/// `hallpass run FLAGS -- COMMAND` under the profile.
+fn run(dir: &Dir, flags: &[&str], command: &[&str]) -> TestCommand {
+    let program = container(dir);
+    let hallpass = [
+        program.as_str(),
+        "filter",
+        env!("CARGO_BIN_EXE_hallpass"),
+        "run",
+    ];
+    let words = [&hallpass, flags, &["--"], command].concat();
+    dir.bare(&words)
+}
+
+#[test]
+fn programs_of_all_kinds_are_allowed_and_refused() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (url, port) = (server.url(), server.port().to_string());
+    let python = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())";
+    let node = "fetch(process.argv[1]).then(r => r.text()).then(console.log)";
+    let raw = raw(&dir);
+    let mut all = vec![
+        vec!["curl", "-sS", &url],
+        vec!["sh", "-c", "page=$(curl -sS $0) && echo $page", &url],
+        vec!["python3", "-c", python, &url],
+        vec!["wget", "-qO-", "--tries=1", &url],
+        vec![&raw, &port],
+    ];
+    if !missing("node") {
+        all.push(vec!["node", "-e", node, &url]);
+    }
+    let got_there = |outcome: &Outcome| {
+        let signs = ["page from", "connected"];
+        signs.iter().any(|it| outcome.stdout.contains(it))
+    };
+    for command in all {
+        let before = server.connections();
+        let outcome = run(&dir, &["--allow", "127.0.0.1"], &command).output().ok();
+        assert!(got_there(&outcome), "{outcome}");
+        assert_eq!(server.connections(), before + 1, "{outcome}");
+        let outcome = run(&dir, &["--default", "deny"], &command).output();
+        assert!(!got_there(&outcome), "{outcome}");
+        assert_eq!(server.connections(), before + 1, "{outcome}");
+    }
+    dir.expect_nothing_left();
+}
+
+/// What connects nowhere but is reached, and sends answers by address.
+#[test]
+fn a_server_of_datagrams() {
+    if missing("python3") {
+        return;
+    }
+    let (dir, udp) = (Dir::new(), Udp::echo(Ipv4Addr::LOCALHOST.into()));
+    let code = "
+import socket, sys
+to = ('127.0.0.1', int(sys.argv[1]))
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.sendto(b'one', to); s.sendmsg([b'tw', b'o'], [], 0, to)
+address = s.getsockname(); s.close()
+# Bound again at once by the next one.
+for _ in range(100):
+    s = socket.socket(type=socket.SOCK_DGRAM); s.bind(address); s.close()
+print('bound')
+";
+    let port = udp.port().to_string();
+    let command = ["python3", "-c", code, &port];
+    let outcome = run(&dir, &["--allow", "127.0.0.1"], &command).output();
+    outcome.ok().prints("bound");
+    assert_eq!(udp.datagrams(), 2);
+    run(&dir, &["--default", "deny"], &command)
+        .output()
+        .failed();
+    assert_eq!(udp.datagrams(), 2);
+    dir.expect_nothing_left();
+}
+
+/// A peer meets the end when the program closes its socket, though that runs on.
+#[test]
+fn the_end_of_a_connection_is_seen_at_once() {
+    if missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let code = "
+import socket, sys
+for blocking in True, False:
+    s = socket.socket(); s.setblocking(blocking)
+    s.connect_ex(('127.0.0.1', int(sys.argv[1]))); s.setblocking(True); s.sendall(b'x'); s.close()
+print('closed', flush=True)
+# Nothing of it sees to the end any more.
+import signal; signal.pause()
+";
+    let command = ["python3", "-c", code, &port];
+    let running = run(&dir, &["--allow", "127.0.0.1"], &command).spawn();
+    for _ in 0..2 {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"x");
+    }
+    running.expect_stdout("closed");
+    running.signal(nix::sys::signal::Signal::SIGTERM);
+    running.finish().signal(nix::sys::signal::Signal::SIGTERM);
+    dir.expect_nothing_left();
+}
+
+/// The way is chosen by trying, and the doctor says which it is.
+#[test]
+fn the_doctor_says_which_way_it_is() {
+    let dir = Dir::new();
+    let program = container(&dir);
+    let doctor = [env!("CARGO_BIN_EXE_hallpass"), "doctor"];
+    let words = [&[program.as_str(), "filter"], doctor.as_slice()].concat();
+    let outcome = dir.bare(&words).output().ok();
+    let outcome = outcome.prints("the guard makes programs' sockets itself");
+    outcome.prints("`hallpass run -- CMD` works here");
+}
+
+/// Nothing is held on to while a person thinks, and what is answered is done.
+#[test]
+fn a_held_call_is_answered() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let url = server.url();
+    let flags = ["--prompt=none", "--ask-timeout", "60s"];
+    let running = run(&dir, &flags, &["curl", "-sS", &url]).spawn();
+    eventually("the question", || {
+        let outcome = dir.hallpass(&["pending"]).output();
+        outcome.stdout.contains("curl").then_some(())
+    });
+    assert_eq!(server.connections(), 0);
+    dir.hallpass(&["answer", "allow"]).output().ok();
+    running.finish().ok().prints("page from");
+}
