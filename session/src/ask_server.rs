@@ -82,11 +82,17 @@ impl Stopper {
 }
 
 impl AskServer {
-    /// Serves these listeners for the session whose process id is `session_pid`.
+    /// Serves these listeners for the session whose process id is `session_pid`, which has started
+    /// `command`.
     ///
     /// # Errors
     /// epoll(7) or eventfd(2) cannot be had.
-    pub fn new(core: Core, session_pid: u32, listeners: Vec<StdListener>) -> io::Result<Self> {
+    pub fn new(
+        core: Core,
+        session_pid: u32,
+        command: u32,
+        listeners: Vec<StdListener>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let mut registered = Vec::with_capacity(listeners.len());
@@ -106,7 +112,7 @@ impl AskServer {
             listeners: registered,
             accept_again: true,
             callers: HashMap::new(),
-            targets: Targets::new(session_pid),
+            targets: Targets::new(session_pid, command),
             late,
             late_sender,
             next_keep_alive: Instant::now() + KEEP_ALIVE,

@@ -17,11 +17,11 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// For the session with this process id.
+    /// For the session with this process id, which has started `command`.
     #[must_use]
-    pub fn new(session_pid: u32) -> Self {
+    pub fn new(session_pid: u32, command: u32) -> Self {
         Self {
-            identifier: Identifier::new(session_pid),
+            identifier: Identifier::new(session_pid).with_command(command),
             names: NameTable::default(),
         }
     }

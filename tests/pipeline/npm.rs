@@ -158,6 +158,17 @@ fn evil_packages(world: &World, elsewhere: &str) -> Vec<Finding> {
         publish(world, name, script, files);
         findings.push(finding(name, app, to));
     }
+    let files = [("detached.py", include_str!("evil/detached.py"))];
+    publish(
+        world,
+        "evil-detached",
+        "/usr/bin/python3 detached.py",
+        &files,
+    );
+    findings.push(Finding {
+        package: "claimed:npm:evil-detached".to_owned(),
+        ..finding("", "detached.py", &beacon)
+    });
     // Where the rules would let the good one fetch what it needs.
     let files = format!("files.test:{}/tcp", world.files.port());
     let fetch = [("fetch.js", FETCH_QUIETLY)];
@@ -200,7 +211,7 @@ fn good_then_evil(world: &World, command: &str, env: &[(&str, String)], elsewher
     let findings = evil_packages(world, elsewhere);
     let mut packages = vec!["good"];
     for finding in &findings {
-        let name = &finding.package["npm:".len()..];
+        let (_, name) = finding.package.split_once("npm:").unwrap();
         packages.push(name.split(' ').next().unwrap());
     }
     project(world, "victim", &packages);

@@ -166,8 +166,15 @@ fn needs(
         }
     }
     let app = match &entry.package {
-        // What make starts is whatever programs the project uses: those are named.
-        Some(package) if !package.starts_with("make:") => format!("package:{package}"),
+        // What make starts is whatever programs the project uses: those are named. A claim is no
+        // one's to be let through by.
+        Some(package)
+            if !["make:", "claimed:"]
+                .iter()
+                .any(|it| package.starts_with(it)) =>
+        {
+            format!("package:{package}")
+        }
         _ if entry.is_script => format!("script:{}", entry.app),
         _ => entry.app.clone(),
     };

@@ -157,10 +157,11 @@ impl Bound {
         Ok(())
     }
 
-    /// Starts to decide, for the hooks or for the guard's listener. From here on there are threads.
+    /// Starts to decide about `command`, the process of `argv`, for the hooks or for the guard's listener. From here on there are threads.
     pub(super) fn serve(
         self,
         argv: &[OsString],
+        command: u32,
         guard: Option<(Listener, Granted)>,
     ) -> Result<Engine, String> {
         let name = self.dir.name().to_string();
@@ -213,13 +214,13 @@ impl Bound {
         let pid = self.dir.name().pid;
         let asks = match guard {
             Some((listener, _)) => {
-                let decider = Decider::new(core.clone(), pid, self.dir.path());
+                let decider = Decider::new(core.clone(), pid, command, self.dir.path());
                 Supervisor::start(listener, Arc::new(decider))
                     .map_err(|error| format!("cannot start the guard: {error}"))?;
                 None
             }
             None => {
-                let server = AskServer::new(core.clone(), pid, self.asks)
+                let server = AskServer::new(core.clone(), pid, command, self.asks)
                     .map_err(|error| format!("cannot serve the ask socket: {error}"))?;
                 let stopper = server.stopper();
                 // A session whose ask server has failed refuses everything: the hook sees no

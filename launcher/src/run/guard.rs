@@ -61,12 +61,12 @@ pub(super) struct Decider {
 }
 
 impl Decider {
-    /// For the session with this process id, whose runtime directory is `dir`.
-    pub(super) fn new(core: Core, session_pid: u32, dir: &Path) -> Self {
+    /// For the session with this process id, which has started `command` and whose runtime directory is `dir`.
+    pub(super) fn new(core: Core, session_pid: u32, command: u32, dir: &Path) -> Self {
         core.trust_only_verified_names();
         Self {
             core,
-            targets: Mutex::new(Targets::new(session_pid)),
+            targets: Mutex::new(Targets::new(session_pid, command)),
             verifier: Verifier::default(),
             look_ups: Mutex::default(),
             rebound: Mutex::default(),

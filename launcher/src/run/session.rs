@@ -136,7 +136,8 @@ impl<'a> Session<'a> {
             .map_err(|error| format!("cannot open /dev/null: {error}"))?;
         std::env::set_current_dir("/").map_err(|error| format!("cannot enter /: {error}"))?;
         let signals = signals::descriptor().map_err(step("cannot read signals"))?;
-        let engine = bound.serve(&start.command.argv, guard)?;
+        let command = started.pid.as_raw().cast_unsigned();
+        let engine = bound.serve(&start.command.argv, command, guard)?;
         let ready = ToFront::Ready {
             session: engine.name().to_string(),
             dir: engine.dir().to_path_buf(),

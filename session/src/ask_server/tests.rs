@@ -57,7 +57,7 @@ impl Served {
         });
         core.subscribe(false, true, "test", Box::new(|_| true));
         let listener = UnixListener::bind(dir.join("ask")).unwrap();
-        let server = AskServer::new(core.clone(), session_pid, vec![listener]).unwrap();
+        let server = AskServer::new(core.clone(), session_pid, 0, vec![listener]).unwrap();
         let stopper = server.stopper();
         let clock = core.clone();
         std::thread::spawn(move || clock.run_clock());

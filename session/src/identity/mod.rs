@@ -41,6 +41,8 @@ pub struct Identity {
 /// Identifies processes, and remembers those it has seen.
 pub struct Identifier {
     session: u32,
+    /// What the session itself has started; all other children of it are orphans.
+    command: Option<u32>,
     known: HashMap<u32, Known>,
     watched: HashMap<u32, (Image, Identity)>,
     seen: HashMap<u32, Seen>,
@@ -77,11 +79,19 @@ impl Identifier {
     pub fn new(session: u32) -> Self {
         Self {
             session,
+            command: None,
             known: HashMap::new(),
             watched: HashMap::new(),
             seen: HashMap::new(),
             users: HashMap::new(),
         }
+    }
+
+    /// Knows the session's own child from the orphans that it has taken in.
+    #[must_use]
+    pub fn with_command(mut self, command: u32) -> Self {
+        self.command = Some(command);
+        self
     }
 
     /// [`Self::identify`], without a look at a process that is known: `image` is another after
@@ -140,7 +150,8 @@ impl Identifier {
         }
         let parents = known.iter().skip(1).map(parent).collect();
         let uid = procfs::uid(pid)?;
-        let (packages, step) = match package::package(&known) {
+        let is_orphan = self.command.is_some() && lineage.last() != self.command.as_ref();
+        let (packages, step) = match package::package(&known, is_orphan) {
             Some(package) => (vec![package.name], package.step),
             None => (Vec::new(), None),
         };

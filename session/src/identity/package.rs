@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Longest package name or step that is kept, in characters; npm's names are at most 214.
 const MAX_NAME: usize = 214;
 
+/// What stands before the name of a package that is only an orphan's word.
+const CLAIMED: &str = "claimed:";
+
 /// A package, and which of its scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Package {
@@ -33,13 +36,15 @@ enum Manager {
     Make,
 }
 
-/// The package; `lineage` is a process and its ancestors, nearest first.
-pub(super) fn package(lineage: &[(u32, Arc<Process>)]) -> Option<Package> {
-    package_with(lineage, procfs::environ)
+/// The package; `lineage` is a process and its ancestors, nearest first. Of an orphan those are
+/// not all: whoever started the last of them has ended.
+pub(super) fn package(lineage: &[(u32, Arc<Process>)], is_orphan: bool) -> Option<Package> {
+    package_with(lineage, is_orphan, procfs::environ)
 }
 
 fn package_with(
     lineage: &[(u32, Arc<Process>)],
+    is_orphan: bool,
     environ: impl Fn(u32) -> Vec<u8>,
 ) -> Option<Package> {
     let mut made = None;
@@ -64,7 +69,34 @@ fn package_with(
         };
         return found.filter(|package| !package.name.ends_with(':'));
     }
-    made
+    let orphan = lineage.last().filter(|_| is_orphan);
+    let said = orphan.and_then(|(pid, orphan)| {
+        let environ = environ(*pid);
+        claimed(orphan, |name| variable(&environ, name))
+    });
+    said.or(made)
+}
+
+/// What an orphan says of itself, by what its manager has given to the process that has ended.
+/// A name of its own kind: no rule for the package itself is for whoever only says so.
+fn claimed(orphan: &Process, variable: impl Fn(&str) -> Option<String>) -> Option<Package> {
+    let is_pip = orphan.cwd.contains("/pip-install-");
+    let found = if variable("npm_package_name").is_some() {
+        npm(orphan, variable)
+    } else if let Some(name) = variable("CARGO_PKG_NAME") {
+        Some(Package {
+            name: format!("cargo:{name}"),
+            step: None,
+        })
+    } else if is_pip {
+        pip(orphan)
+    } else {
+        go_generate(variable)
+    }?;
+    Some(Package {
+        name: format!("{CLAIMED}{}", found.name),
+        step: found.step,
+    })
 }
 
 fn manager(process: &Process) -> Option<Manager> {
@@ -230,7 +262,13 @@ mod tests {
 
     /// The package, and its step in brackets.
     fn of(lineage: &[(u32, Arc<Process>)], environ: &str) -> Option<String> {
-        let package = package_with(lineage, |_| environ.as_bytes().to_vec())?;
+        shown(package_with(lineage, false, |_| {
+            environ.as_bytes().to_vec()
+        }))
+    }
+
+    fn shown(package: Option<Package>) -> Option<String> {
+        let package = package?;
         Some(match package.step {
             Some(step) => format!("{} ({step})", package.name),
             None => package.name,
@@ -332,6 +370,36 @@ mod tests {
         assert_eq!(of(&[build, other], ""), None);
         let local = process("/usr/bin/python3", Some("/x/setup.py"), &[], "/src/mine");
         assert_eq!(of(&[local, pip], "").unwrap(), "pip:mine (setup.py)");
+    }
+
+    #[test]
+    fn an_orphan_is_named_by_its_own_word_and_no_rule_fits_it() {
+        let daemon = process(
+            "/usr/bin/node",
+            Some("/x/d.js"),
+            &[],
+            "/app/node_modules/evil",
+        );
+        let alone = std::slice::from_ref(&daemon);
+        let orphan = |lineage: &[_], environ: &str| {
+            shown(package_with(lineage, true, |_| environ.as_bytes().to_vec()))
+        };
+        let environ = "npm_package_name=evil\0npm_lifecycle_event=postinstall\0";
+        assert_eq!(
+            orphan(alone, environ).unwrap(),
+            "claimed:npm:evil (postinstall)"
+        );
+        assert_eq!(orphan(alone, ""), None);
+        assert_eq!(of(alone, environ), None);
+        // What a manager started itself needs no claim.
+        let cargo = process("/t/bin/cargo", None, &["cargo", "build"], "/app");
+        let rustc = process("/t/bin/rustc", None, &["rustc"], "/app");
+        let environ = "CARGO_PKG_NAME=serde\0";
+        assert_eq!(
+            orphan(&[rustc, cargo], environ).unwrap(),
+            "cargo:serde (rustc)"
+        );
+        assert_eq!(orphan(alone, environ).unwrap(), "claimed:cargo:serde");
     }
 
     #[test]
