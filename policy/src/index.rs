@@ -3,45 +3,51 @@
 //! Every destination of a layer is an [`Entry`], filed under what it is written with: address,
 //! name, zone, socket path, network or group. Entries with the same key form a chain. A look-up
 //! visits the chains a flow can match; whether an entry does match is for the caller to test.
-//! Names are not stored a second time: the table holds entry numbers and compares with the
-//! rules themselves, so that a list of a million names costs little more than the names.
+//! Names are not stored a second time: the tables hold entries and compare with the rules
+//! themselves, so that a list of a million names costs little more than the names.
+//!
+//! What a look-up in a long list costs is memory that is in no cache. So the first entry of a
+//! chain is in its table, and each kind of key has a table of its own: those that a list does not
+//! fill stay small, or empty.
 
 mod networks;
 
 use crate::Rule;
 use crate::decide::{Facts, Far};
 use crate::destination::{Destination, Group, Host, networks_of};
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table};
 use networks::Networks;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 /// One destination of one rule; `rule` and `to` are places in the layer's lists.
+///
+/// Memory ends long before 32 bits do: 2³² destinations take 200 GB.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    rule: usize,
-    to: usize,
-    /// The number of the next entry with the same key, or [`END`].
-    next: usize,
+    rule: u32,
+    to: u32,
+    /// Where in [`Index::chained`] the next entry with the same key is, or [`END`].
+    next: u32,
 }
 
 /// Ends a chain.
-const END: usize = usize::MAX;
+const END: u32 = u32::MAX;
 
 /// Where the destinations of one layer's rules are found.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    entries: Vec<Entry>,
     hasher: DefaultHashBuilder,
-    /// First entries of the chains with one exact key.
-    exact: HashTable<usize>,
+    /// First entries of the chains with one exact key, by [`Key::table`].
+    exact: [HashTable<Entry>; Key::TABLES],
     networks: Networks,
-    groups: [usize; Group::ALL.len()],
-    has_zones: bool,
+    groups: [Option<Entry>; Group::ALL.len()],
+    /// All entries but the first ones.
+    chained: Vec<Entry>,
 }
 
-/// What the exact table is searched by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// What the exact tables are searched by.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Key<'a> {
     Address(IpAddr),
     Name(&'a str),
@@ -49,32 +55,65 @@ enum Key<'a> {
     Unix(&'a str),
 }
 
+impl<'a> Key<'a> {
+    /// How many kinds there are.
+    const TABLES: usize = 4;
+
+    /// None for what has no exact key.
+    fn of(host: &'a Host) -> Option<Self> {
+        match host {
+            Host::Address(address) => Some(Self::Address(*address)),
+            Host::Name(name) => Some(Self::Name(name)),
+            Host::Below(zone) => Some(Self::Zone(zone)),
+            Host::Unix(path) => Some(Self::Unix(path)),
+            Host::Network(_) | Host::Range(_) | Host::Group(_) => None,
+        }
+    }
+
+    fn table(self) -> usize {
+        match self {
+            Self::Address(_) => 0,
+            Self::Name(_) => 1,
+            Self::Zone(_) => 2,
+            Self::Unix(_) => 3,
+        }
+    }
+
+    fn hash(self, hasher: &DefaultHashBuilder) -> u64 {
+        match self {
+            Self::Address(address) => hasher.hash_one(address),
+            Self::Name(text) | Self::Zone(text) | Self::Unix(text) => hasher.hash_one(text),
+        }
+    }
+}
+
 impl Index {
     /// Files every destination of these rules. Look-ups must be given the same rules.
     pub(crate) fn new(rules: &[Rule]) -> Self {
-        let count = rules.iter().map(|rule| rule.to.len()).sum();
-        let has_key = |to: &&Destination| {
-            !matches!(to.host, Host::Network(_) | Host::Range(_) | Host::Group(_))
-        };
         // Growing would look at every name again, all over memory.
-        let exact_count = rules
-            .iter()
-            .flat_map(|rule| &rule.to)
-            .filter(has_key)
-            .count();
+        let mut counts = [0; Key::TABLES];
+        let keys = rules.iter().flat_map(|rule| &rule.to);
+        for key in keys.filter_map(|to| Key::of(&to.host)) {
+            counts[key.table()] += 1;
+        }
         let mut index = Self {
-            entries: Vec::with_capacity(count),
             hasher: DefaultHashBuilder::default(),
-            exact: HashTable::with_capacity(exact_count),
+            exact: counts.map(HashTable::with_capacity),
             networks: Networks::default(),
-            groups: [END; Group::ALL.len()],
-            has_zones: false,
+            groups: [None; Group::ALL.len()],
+            chained: Vec::new(),
         };
         for (rule, value) in rules.iter().enumerate() {
             for (to, destination) in value.to.iter().enumerate() {
-                index.file(rules, rule, to, destination);
+                let entry = Entry {
+                    rule: u32::try_from(rule).unwrap_or(END),
+                    to: u32::try_from(to).unwrap_or(END),
+                    next: END,
+                };
+                index.file(rules, entry, destination);
             }
         }
+        index.chained.shrink_to_fit();
         index
     }
 
@@ -85,13 +124,17 @@ impl Index {
         facts: &Facts<'_>,
         mut visit: impl FnMut(usize, &'r Destination),
     ) {
-        let mut chain = |first: usize| {
+        // Most layers are empty in most runs.
+        if rules.is_empty() {
+            return;
+        }
+        let mut chain = |first: Option<Entry>| {
             let mut next = first;
-            while let Some(entry) = self.entries.get(next) {
-                if let Some(destination) = at(rules, entry.rule, entry.to) {
-                    visit(entry.rule, destination);
+            while let Some(entry) = next {
+                if let Some(destination) = at(rules, entry) {
+                    visit(entry.rule as usize, destination);
                 }
-                next = entry.next;
+                next = self.chained.get(entry.next as usize).copied();
             }
         };
         for first in self.groups {
@@ -117,120 +160,122 @@ impl Index {
         }
     }
 
-    fn visit_zones(&self, rules: &[Rule], name: &str, chain: &mut impl FnMut(usize)) {
+    fn visit_zones(&self, rules: &[Rule], name: &str, chain: &mut impl FnMut(Option<Entry>)) {
+        if self.table(Key::Zone(name)).is_none() {
+            return;
+        }
         let mut rest = name;
-        while let (true, Some((_, zone))) = (self.has_zones, rest.split_once('.')) {
+        while let Some((_, zone)) = rest.split_once('.') {
             chain(self.exact(rules, Key::Zone(zone)));
             rest = zone;
         }
     }
 
-    /// The first entry of a key's chain, or [`END`].
-    fn exact(&self, rules: &[Rule], key: Key<'_>) -> usize {
-        let is_key = |number: &usize| self.key(rules, *number) == Some(key);
-        let found = self.exact.find(self.hasher.hash_one(Some(key)), is_key);
-        found.copied().unwrap_or(END)
+    /// The first entry of a key's chain.
+    fn exact(&self, rules: &[Rule], key: Key<'_>) -> Option<Entry> {
+        let table = self.table(key)?;
+        let is_key = |entry: &Entry| key_of(rules, *entry) == Some(key);
+        table.find(key.hash(&self.hasher), is_key).copied()
     }
 
-    fn key<'r>(&self, rules: &'r [Rule], number: usize) -> Option<Key<'r>> {
-        key_of(&self.entries, rules, number)
+    /// The table that a key would be in; none where that is empty.
+    fn table(&self, key: Key<'_>) -> Option<&HashTable<Entry>> {
+        let table = self.exact.get(key.table())?;
+        (!table.is_empty()).then_some(table)
     }
 
-    fn file(&mut self, rules: &[Rule], rule: usize, to: usize, destination: &Destination) {
-        let number = self.entries.len();
+    fn file(&mut self, rules: &[Rule], entry: Entry, destination: &Destination) {
         match &destination.host {
             Host::Group(group) => {
-                for (known, first) in Group::ALL.iter().zip(&mut self.groups) {
-                    if known == group {
-                        self.entries.push(Entry {
-                            rule,
-                            to,
-                            next: *first,
-                        });
-                        *first = number;
-                    }
+                let known = Group::ALL.iter().zip(&mut self.groups);
+                let mut own = known.filter(|(known, _)| *known == group);
+                if let Some((_, first)) = own.next() {
+                    let next = put_behind(&mut self.chained, *first);
+                    *first = Some(Entry { next, ..entry });
                 }
-            }
-            Host::Network(net) => {
-                let next = self.networks.put(*net, number).unwrap_or(END);
-                let next = self.without_twin(rules, rule, destination, next);
-                self.entries.push(Entry { rule, to, next });
             }
             // A range is filed under each of the networks that make it up.
             Host::Range(range) => {
                 for net in networks_of(range.first, range.last) {
-                    let number = self.entries.len();
-                    let next = self.networks.put(net, number).unwrap_or(END);
-                    self.entries.push(Entry { rule, to, next });
+                    let first = self.networks.first(net);
+                    let next = put_behind(&mut self.chained, first);
+                    self.networks.put(net, Entry { next, ..entry });
                 }
             }
-            Host::Below(_) => {
-                self.has_zones = true;
-                self.file_exact(rules, rule, to, destination);
+            Host::Network(net) => {
+                let first = self.networks.first(*net);
+                let next = next_of(&mut self.chained, rules, entry, destination, first);
+                self.networks.put(*net, Entry { next, ..entry });
             }
-            Host::Address(_) | Host::Name(_) | Host::Unix(_) => {
-                self.file_exact(rules, rule, to, destination)
+            host => {
+                if let Some(key) = Key::of(host) {
+                    self.file_exact(rules, entry, destination, key);
+                }
             }
         }
     }
 
-    fn file_exact(&mut self, rules: &[Rule], rule: usize, to: usize, destination: &Destination) {
-        let number = self.entries.len();
-        self.entries.push(Entry {
-            rule,
-            to,
-            next: END,
-        });
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let Some(key) = key_of(entries, rules, number) else {
+    fn file_exact(
+        &mut self,
+        rules: &[Rule],
+        entry: Entry,
+        destination: &Destination,
+        key: Key<'_>,
+    ) {
+        let Some(table) = self.exact.get_mut(key.table()) else {
             return;
         };
-        let hash_of = |number: &usize| hasher.hash_one(key_of(entries, rules, *number));
-        let slot = self.exact.entry(
-            hasher.hash_one(Some(key)),
-            |other| key_of(entries, rules, *other) == Some(key),
+        let hasher = &self.hasher;
+        let hash_of = |other: &Entry| key_of(rules, *other).map_or(0, |key| key.hash(hasher));
+        let slot = table.entry(
+            key.hash(hasher),
+            |other| key_of(rules, *other) == Some(key),
             hash_of,
         );
-        let mut first = slot.or_insert(number);
-        let previous = std::mem::replace(first.get_mut(), number);
-        if previous == number {
-            return;
-        }
-        let next = self.without_twin(rules, rule, destination, previous);
-        if let Some(entry) = self.entries.get_mut(number) {
-            entry.next = next;
-        }
-    }
-
-    /// The chain that goes on after an entry: without its first one where that says the same.
-    /// Lists name some things many times.
-    fn without_twin(
-        &self,
-        rules: &[Rule],
-        rule: usize,
-        destination: &Destination,
-        first: usize,
-    ) -> usize {
-        match self.entries.get(first) {
-            Some(entry) if entry.rule == rule && at(rules, rule, entry.to) == Some(destination) => {
-                entry.next
+        match slot {
+            hash_table::Entry::Vacant(slot) => {
+                slot.insert(entry);
             }
-            _ => first,
+            hash_table::Entry::Occupied(mut slot) => {
+                let first = Some(*slot.get());
+                let next = next_of(&mut self.chained, rules, entry, destination, first);
+                *slot.get_mut() = Entry { next, ..entry };
+            }
         }
     }
 }
 
-fn key_of<'r>(entries: &[Entry], rules: &'r [Rule], number: usize) -> Option<Key<'r>> {
-    let entry = entries.get(number)?;
-    match &at(rules, entry.rule, entry.to)?.host {
-        Host::Address(address) => Some(Key::Address(*address)),
-        Host::Name(name) => Some(Key::Name(name)),
-        Host::Below(zone) => Some(Key::Zone(zone)),
-        Host::Unix(path) => Some(Key::Unix(path)),
-        Host::Network(_) | Host::Range(_) | Host::Group(_) => None,
+/// Moves the first entry of a chain behind a new one; where it is then.
+fn put_behind(chained: &mut Vec<Entry>, first: Option<Entry>) -> u32 {
+    let Some(first) = first else {
+        return END;
+    };
+    let place = u32::try_from(chained.len()).unwrap_or(END);
+    chained.push(first);
+    place
+}
+
+/// [`put_behind`], but without a first entry that says the same. Lists name some things many
+/// times.
+fn next_of(
+    chained: &mut Vec<Entry>,
+    rules: &[Rule],
+    entry: Entry,
+    destination: &Destination,
+    first: Option<Entry>,
+) -> u32 {
+    match first {
+        Some(first) if first.rule == entry.rule && at(rules, first) == Some(destination) => {
+            first.next
+        }
+        first => put_behind(chained, first),
     }
 }
 
-fn at(rules: &[Rule], rule: usize, to: usize) -> Option<&Destination> {
-    rules.get(rule)?.to.get(to)
+fn key_of(rules: &[Rule], entry: Entry) -> Option<Key<'_>> {
+    Key::of(&at(rules, entry)?.host)
+}
+
+fn at(rules: &[Rule], entry: Entry) -> Option<&Destination> {
+    rules.get(entry.rule as usize)?.to.get(entry.to as usize)
 }

@@ -11,8 +11,13 @@ const RANGES_MAX: usize = 256;
 /// also flows that have none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ports {
-    ranges: Box<[(u16, u16)]>,
+    /// Behind a thin pointer: a list has a million destinations, and hardly any has ports.
+    ranges: Option<Box<Ranges>>,
 }
+
+/// At least one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Ranges(Box<[(u16, u16)]>);
 
 impl Ports {
     /// Every port.
@@ -22,29 +27,27 @@ impl Ports {
 
     /// One port.
     pub(crate) fn one(port: u16) -> Self {
-        Self {
-            ranges: Box::new([(port, port)]),
-        }
+        Self::from_ranges(vec![(port, port)])
     }
 
     pub(crate) fn is_any(&self) -> bool {
-        self.ranges.is_empty()
+        self.ranges.is_none()
     }
 
     pub(crate) fn contains(&self, port: u16) -> bool {
-        self.ranges
+        self.ranges()
             .iter()
             .any(|(first, last)| (*first..=*last).contains(&port))
     }
 
     /// The ranges, ascending.
     pub(crate) fn ranges(&self) -> &[(u16, u16)] {
-        &self.ranges
+        self.ranges.as_ref().map_or(&[], |ranges| &ranges.0)
     }
 
     /// How many ports; 0 for every port.
     pub(crate) fn count(&self) -> u32 {
-        self.ranges
+        self.ranges()
             .iter()
             .map(|(first, last)| u32::from(last - first) + 1)
             .sum()
@@ -91,8 +94,9 @@ impl Ports {
                 _ => merged.push((first, last)),
             }
         }
+        let ranges = Ranges(merged.into_boxed_slice());
         Self {
-            ranges: merged.into_boxed_slice(),
+            ranges: (!ranges.0.is_empty()).then(|| Box::new(ranges)),
         }
     }
 }
@@ -131,7 +135,7 @@ fn parse_port(text: &str, whole: &str) -> Result<u16, DestinationError> {
 
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (first, last)) in self.ranges.iter().enumerate() {
+        for (index, (first, last)) in self.ranges().iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             if first == last {
                 write!(f, "{comma}{first}")?;

@@ -7,9 +7,11 @@
 //! and the last figures.
 //!
 //! `hallpass-bench window [--quick] [--json]` measures the desktop window instead, on a screen of
-//! its own; the rest needs none.
+//! its own; the rest needs none. `hallpass-bench lists [--quick] [--json]` measures lists of a
+//! million entries.
 
 mod fixtures;
+mod lists;
 mod machine;
 mod marks;
 mod measure;
@@ -36,11 +38,19 @@ fn main() -> ExitCode {
     if arguments == [window::ASKER] {
         return window::asker();
     }
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    if has(window::WINDOW)
-        && arguments.len() == 1 + usize::from(has("--quick")) + usize::from(has("--json"))
+    if let [first, rest @ ..] = arguments.as_slice()
+        && first == lists::CHILD
     {
+        return lists::child(rest);
+    }
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let flags = usize::from(has("--quick")) + usize::from(has("--json"));
+    let is_alone = |word: &str| has(word) && arguments.len() == 1 + flags;
+    if is_alone(window::WINDOW) {
         return window::main(has("--quick"), has("--json"));
+    }
+    if is_alone(lists::LISTS) {
+        return lists::main(has("--quick"), has("--json"));
     }
     let known = Work::all().iter().map(|work| work.name).collect::<Vec<_>>();
     let is_flag = |a: &str| matches!(a, "--json" | "--quick");
@@ -49,8 +59,9 @@ fn main() -> ExitCode {
         .find(|a| !is_flag(a) && !known.contains(&a.as_str()))
     {
         eprintln!(
-            "hallpass-bench: unknown argument {unknown}; there are --json, --quick, {} (alone), and {}",
+            "hallpass-bench: unknown argument {unknown}; there are --json, --quick, {} and {} (each alone), and {}",
             window::WINDOW,
+            lists::LISTS,
             known.join(", ")
         );
         return ExitCode::from(125);
