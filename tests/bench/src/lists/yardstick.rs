@@ -62,7 +62,7 @@ pub(super) fn grep() -> io::Result<(f64, f64)> {
     fs::write(&list, names)?;
     let look_for = |count: u32| -> io::Result<f64> {
         let lines: String = (0..count)
-            .filter_map(|n| Kind::Hosts.sought(n, ENTRIES, n % 2 == 0).name)
+            .filter_map(|n| Kind::Hosts.sought(n, ENTRIES, n.is_multiple_of(2)).name)
             .map(|name| name + "\n")
             .collect();
         let input = scratch.path().join("input");
@@ -95,7 +95,7 @@ pub(super) fn ipset() -> io::Result<(f64, f64)> {
     let mut tests = String::new();
     for n in 0..ADDRESSES {
         let n = n.wrapping_mul(2_654_435_761) % ENTRIES;
-        let _ = writeln!(tests, "test list {}", inside(n, n % 2 == 0));
+        let _ = writeln!(tests, "test list {}", inside(n, n.is_multiple_of(2)));
     }
     fs::write(scratch.path().join("set"), set)?;
     fs::write(scratch.path().join("tests"), tests)?;
