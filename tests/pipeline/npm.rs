@@ -3,7 +3,7 @@
 use crate::alone::alone;
 use crate::findings::{Finding, expect_refused};
 use crate::harness::{missing, skipped};
-use crate::tools::npm_tool;
+use crate::tools::{go_program, npm_tool};
 use crate::world::{Run, SECRET, World, pack, python_name, static_program};
 use serde_json::json;
 use std::fs;
@@ -224,6 +224,41 @@ fn install_scripts() {
         return;
     }
     good_then_evil(&World::new(), CI, &[], BESIDE);
+}
+
+/// Built where the network is, before the case is alone.
+#[test]
+#[ignore = "long: tests/run --full"]
+fn a_go_program_in_a_package() {
+    if missing("npm") {
+        return;
+    }
+    let Some(program) = go_program(include_str!("evil/dial.go")) else {
+        return;
+    };
+    if !alone("npm::a_go_program_in_a_package") {
+        return;
+    }
+    let world = World::new();
+    world.dir.write("home/policy.json", policy_for(&world));
+    let script = format!("./dial {}", world.beacon.port());
+    publish(&world, "evil-go", &script, &[]);
+    fs::copy(program, world.dir.path("packages/evil-go/dial")).unwrap();
+    store(&world, "evil-go");
+    project(&world, "victim", &["evil-go"]);
+    let beacon = format!("127.0.0.1:{}/tcp", world.beacon.port());
+    let run = Run {
+        project: "victim",
+        command: CI,
+        env: &[],
+    };
+    expect_refused(&world, &run, &[finding("evil-go", "dial", &beacon)]);
+}
+
+/// npm may reach its registry.
+fn policy_for(world: &World) -> String {
+    let to = format!("registry.test:{}/tcp", world.registry.port());
+    json!({ "version": 1, "default": "deny", "rules": [{ "do": "allow", "to": [to] }] }).to_string()
 }
 
 #[test]

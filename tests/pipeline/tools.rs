@@ -83,3 +83,24 @@ pub(crate) fn pip_tools(packages: &[&str]) -> Option<PathBuf> {
     }
     Some(place)
 }
+
+/// A Go program, which no library is in the way of; none where there is no Go.
+pub(crate) fn go_program(source: &str) -> Option<PathBuf> {
+    if missing("go") {
+        return None;
+    }
+    let place = place("go");
+    std::fs::create_dir_all(&place).unwrap();
+    let (file, program) = (place.join("dial.go"), place.join("dial"));
+    std::fs::write(&file, source).unwrap();
+    let output = Command::new("/usr/bin/go")
+        .args(["build", "-o"])
+        .args([&program, &file])
+        .env("GOCACHE", place.join("cache"))
+        .env("GOPROXY", "off")
+        .env("CGO_ENABLED", "0")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(program)
+}
