@@ -4,6 +4,7 @@
 //! answers by itself: every command that decides something follows a key or a click that came
 //! after the question had been on screen long enough ([`arming`]).
 
+mod acting;
 mod answering;
 pub mod arming;
 pub mod choice;
@@ -11,6 +12,7 @@ pub mod edit;
 pub mod keys;
 pub mod live;
 pub mod queue;
+mod reports;
 pub mod retry;
 pub mod rules;
 #[cfg(test)]
@@ -18,6 +20,7 @@ pub(crate) mod samples;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub use keys::Key as Press;
 pub use queue::{Item, Key};
@@ -27,8 +30,7 @@ use arming::Arming;
 use choice::{Choice, Memory};
 use edit::Edit;
 use hallpass_session::checksum::Sum;
-use hallpass_session::control::protocol::{Call, FlowId, Hello, Message, Question};
-use hallpass_session::verdict::Verdict;
+use hallpass_session::control::protocol::{Call, FlowId, Hello, Message};
 use live::Live;
 use queue::Queue;
 use retry::Retries;
@@ -129,116 +131,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// Takes in what a session did.
-    pub fn report(&mut self, report: Report, now: Instant) {
-        let front = self.front_key();
-        self.is_quiet = false;
-        match report {
-            Report::Joined(hello) => self.sessions.joined(hello),
-            Report::Left(session) => {
-                self.sessions.left(&session);
-                self.queue.remove_session(&session);
-                self.beyond.remove(&session);
-                self.live.left(&session);
-                self.sent.retain(|_, sent| match sent {
-                    Sent::Decision(item) => item.key.session != session,
-                    Sent::Halt(halted, _) => *halted != session,
-                    Sent::Look(other) | Sent::End(other, _) => *other != session,
-                    Sent::Other => true,
-                });
-            }
-            Report::Summed(key, sums) => {
-                if let Some((wanted, place)) = &mut self.sums
-                    && *wanted == key
-                {
-                    *place = Some(sums);
-                }
-            }
-            Report::Said(session, message) => self.said(&session, message, now),
-            Report::Replied(ticket, result) => self.replied(ticket, result),
-        }
-        self.ask_for_the_rest();
-        self.front_may_have_changed(front, false, now);
-    }
-
-    fn said(&mut self, session: &str, message: Message, now: Instant) {
-        match message {
-            Message::Question(question) => self.asked(session, *question, now),
-            Message::Pending { questions, .. } => {
-                for question in questions {
-                    self.asked(session, question, now);
-                }
-            }
-            Message::Settled { question, .. } => {
-                let key = Key {
-                    session: session.to_owned(),
-                    question,
-                };
-                self.queue.remove(&key);
-                self.sent
-                    .retain(|_, sent| !matches!(sent, Sent::Decision(item) if item.key == key));
-            }
-            Message::Event(event) => self.sessions.happened(session, &event.time, &event.kind),
-            Message::Flows { flows, more, .. } => {
-                self.sent
-                    .retain(|_, sent| !matches!(sent, Sent::Look(asked) if asked == session));
-                self.is_quiet = !self.live.came(session, &flows, more, now);
-            }
-            // Replies come as `Replied`.
-            Message::Hello(_)
-            | Message::Done { .. }
-            | Message::Error { .. }
-            | Message::Checksum { .. }
-            | Message::Answering { .. } => {}
-        }
-    }
-
-    fn asked(&mut self, session: &str, question: Question, now: Instant) {
-        let item = Item::new(session, question, now);
-        // An answer is under way: what comes now was sent before it arrived.
-        let answering = self.sent.values_mut().find_map(|sent| match sent {
-            Sent::Decision(sent) if sent.key == item.key => Some(sent),
-            _ => None,
-        });
-        if let Some(answering) = answering {
-            **answering = item;
-        } else if self.queue.len() < MAX_QUESTIONS || self.queue.contains(&item.key) {
-            self.queue.put(item);
-        } else {
-            self.beyond.insert(session.to_owned());
-        }
-    }
-
-    fn ask_for_the_rest(&mut self) {
-        if self.queue.len() < MAX_QUESTIONS / 2 {
-            for session in std::mem::take(&mut self.beyond) {
-                self.send(&session, Call::Pending, Sent::Other);
-            }
-        }
-    }
-
-    fn replied(&mut self, ticket: u64, result: Result<usize, String>) {
-        let sent = self.sent.remove(&ticket);
-        match (sent, result) {
-            (Some(Sent::Halt(session, halted)), Ok(_)) => self.sessions.halted(&session, halted),
-            (Some(Sent::End(session, flow)), result) => {
-                if let Err(error) = result {
-                    self.live.not_ended(&session, flow);
-                    self.trouble(format!("Not ended: {error}"));
-                }
-                self.live.look_again(&session);
-            }
-            // What cannot be seen is not worth a word each second.
-            (Some(Sent::Look(_)), Err(_)) => self.is_quiet = true,
-            (Some(Sent::Decision(item)), Err(error)) => {
-                self.trouble(format!("Not answered: {error}"));
-                self.queue.put(*item);
-            }
-            (Some(_), Err(error)) => self.trouble(error),
-            (Some(_), Ok(_)) | (None, _) => {}
-        }
-    }
-
     /// The question on screen.
     #[must_use]
     pub fn front(&self) -> Option<&Item> {
@@ -271,37 +163,6 @@ impl Model {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.is_quiet
-    }
-
-    /// Live connections are on screen, or not any more.
-    pub fn live_on_screen(&mut self, is_on_screen: bool) {
-        self.live.on_screen(is_on_screen && self.is_shown);
-    }
-
-    /// Asks for the live connections that are on screen, where it is time.
-    pub fn look(&mut self, now: Instant) {
-        if !self.live.is_on_screen() {
-            return;
-        }
-        let sessions: Vec<String> = self.sessions.iter().map(|s| s.name.clone()).collect();
-        for session in sessions {
-            if self.live.is_due(&session, now) {
-                self.send(&session, Call::Flows, Sent::Look(session.clone()));
-            }
-        }
-    }
-
-    /// Ends a live connection; rules stay as they are.
-    pub fn end(&mut self, session: &str, flow: FlowId, now: Instant) {
-        if !self.live.may_end(session, flow, now) {
-            return;
-        }
-        let call = Call::End {
-            flow,
-            reset: false,
-            deny: false,
-        };
-        self.send(session, call, Sent::End(session.to_owned(), flow));
     }
 
     /// The saved rules.
@@ -407,141 +268,11 @@ impl Model {
         self.arming.keyboard_came(now);
     }
 
-    /// A key, a click or a scroll anywhere in the window: the person is looking.
-    pub fn touch(&mut self) {
-        let Some(item) = self.queue.front() else {
-            return;
-        };
-        if item.ends.is_some() && self.touched.as_ref() != Some(&item.key) {
-            self.touched = Some(item.key.clone());
-            let (session, question) = (item.key.session.clone(), item.key.question);
-            self.send(&session, Call::Touch { question }, Sent::Other);
-        }
-    }
-
     /// Whether the front question's program asks again and again.
     #[must_use]
     pub fn is_loop(&self, now: Instant) -> bool {
         self.front()
             .is_some_and(|item| self.retries.is_loop(&asker(item), now))
-    }
-
-    /// A key. Before it is armed it does nothing.
-    pub fn press(&mut self, key: Press, now: Instant) {
-        if self.arming.keys(now) {
-            self.act(key, now);
-        }
-    }
-
-    /// A click on what a key would do.
-    pub fn click(&mut self, key: Press, now: Instant) {
-        if self.arming.clicks(now) {
-            self.act(key, now);
-        }
-    }
-
-    fn act(&mut self, key: Press, now: Instant) {
-        if self.closing {
-            if key == Press::Refuse {
-                self.closing = false;
-            }
-            return;
-        }
-        let Some(item) = self.queue.front() else {
-            return;
-        };
-        let (offers, may_save) = (item.question.offers.clone(), item.question.may_save);
-        match key {
-            Press::Allow => self.decide(Verdict::Allow, now),
-            Press::Deny => self.decide(Verdict::Deny, now),
-            Press::AllowAll => self.decide_all(Verdict::Allow, now),
-            Press::DenyAll => self.decide_all(Verdict::Deny, now),
-            Press::DenyRun => self.deny_run(now),
-            Press::Refuse => self.refuse_front(now),
-            Press::Length(number) => {
-                if let Some(choice) = &mut self.choice {
-                    choice.take(number, may_save);
-                }
-            }
-            Press::Narrower | Press::Wider => {
-                if let Some(choice) = &mut self.choice {
-                    choice.step(&offers, key == Press::Wider);
-                }
-                self.edit = None;
-            }
-            Press::Width(scope) => {
-                if let Some(choice) = &mut self.choice
-                    && offers.iter().any(|offer| offer.scope == scope)
-                {
-                    choice.scope = scope;
-                }
-                self.edit = None;
-            }
-            Press::Edit => self.start_edit(),
-            Press::Details => {
-                self.details = !self.details;
-                self.ask_for_sums();
-            }
-            Press::Later => self.later = true,
-        }
-    }
-
-    /// Sums are made only for a person who looks at the details.
-    fn ask_for_sums(&mut self) {
-        let Some(key) = self.front_key().filter(|_| self.details) else {
-            return;
-        };
-        if self.sums.as_ref().is_none_or(|(known, _)| *known != key) {
-            let question = key.question;
-            let session = key.session.clone();
-            self.sums = Some((key, None));
-            self.send(&session, Call::Checksum { question }, Sent::Other);
-        }
-    }
-
-    /// The sums of the files of a question's program, where they are known by now.
-    #[must_use]
-    pub fn sums(&self, key: &Key) -> Option<&Sums> {
-        let (known, sums) = self.sums.as_ref()?;
-        sums.as_ref().filter(|_| known == key)
-    }
-
-    fn start_edit(&mut self) {
-        let offer = self
-            .front()
-            .and_then(|item| self.choice?.offer(&item.question.offers));
-        let to = offer.map(|offer| offer.to.join(", ")).unwrap_or_default();
-        self.edit = match self.edit.take() {
-            None => Some(Edit::new(to)),
-            Some(_) => None,
-        };
-    }
-
-    /// Leaves the rule as it was offered.
-    pub fn drop_edit(&mut self) {
-        self.edit = None;
-    }
-
-    /// Whether Allow and Deny can be answered: an edited rule must cover the call.
-    #[must_use]
-    pub fn edit_problem(&self) -> Option<String> {
-        let edit = self.edit.as_ref()?;
-        let item = self.front()?;
-        edit.destinations(&item.question).err()
-    }
-
-    /// Holds everything in a session, or lets it go on.
-    pub fn halt(&mut self, session: &str, halt: bool) {
-        let call = if halt { Call::Halt } else { Call::Release };
-        self.send(session, call, Sent::Halt(session.to_owned(), halt));
-    }
-
-    /// Tells every session that the saved rules are others.
-    pub fn rules_changed(&mut self) {
-        let sessions: Vec<String> = self.sessions.iter().map(|s| s.name.clone()).collect();
-        for session in sessions {
-            self.send(&session, Call::RulesChanged, Sent::Other);
-        }
     }
 
     fn send(&mut self, session: &str, call: Call, sent: Sent) {
