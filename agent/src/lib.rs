@@ -53,17 +53,15 @@ pub fn main() -> ExitCode {
 }
 
 /// A thread that has panicked is missed by all others: the process ends, with one line, and
-/// whoever still asks opens another.
+/// whoever still asks opens another. At once: what else would run at its end (the libraries that
+/// draw have much to do there) may wait for a lock that this thread holds, and a window that
+/// hangs is worse than none.
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let what = panic.payload_as_str().unwrap_or("no reason given");
         let place = panic.location().map(ToString::to_string);
         say_err(&fault(what, place.as_deref()));
-        #[expect(
-            clippy::exit,
-            reason = "any thread may be the one; main cannot be told"
-        )]
-        std::process::exit(OURS.into());
+        std::process::abort();
     }));
 }
 
@@ -137,6 +135,32 @@ fn run(args: &Args) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    /// The panic is a real one, of this test program started once more.
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process_at_once_with_one_line() {
+        const TO_PANIC: &str = "HALLPASS_TEST_PANICS";
+        const HERE: &str = "tests::a_panic_of_any_thread_ends_the_process_at_once_with_one_line";
+        if std::env::var_os(TO_PANIC).is_some() {
+            super::end_on_panic();
+            std::thread::spawn(|| panic!("left\nright"));
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", HERE, "--nocapture"])
+            .env(TO_PANIC, "1")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.signal(), Some(6), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let mut lines = said.lines().filter(|line| line.contains("hallpass-agent"));
+        let line = lines.next().unwrap_or_default();
+        assert!(line.contains(r"fault of its own: left\nright"), "{said}");
+        assert_eq!(lines.next(), None);
+    }
+
     #[test]
     fn a_fault_is_one_line() {
         let text = super::fault("left == right\n  left: 1", Some("agent/src/x.rs:1:2"));

@@ -10,6 +10,7 @@
     unreachable_pub
 )]
 
+mod desktops;
 mod menu;
 mod pictures;
 mod screen;
@@ -103,12 +104,11 @@ fn a_window_that_is_killed_is_replaced_and_nothing_gets_through() {
     let Some(mut screen) = Screen::new(SIZE, "1") else {
         return;
     };
-    let agent = screen.agent(&["--background"]);
+    screen.agent(&["--background"]);
     let url = server();
     let curl = screen.run(&[], &["curl", "-sS", &url]);
     screen.wait_for_title("curl asks");
-    screen.kill(agent);
-    screen.wait_for_title("curl asks");
+    screen.replaced_after("KILL");
     screen.focus();
     screen.key("a");
     let (status, page, said) = curl.end();
@@ -134,14 +134,7 @@ fn what_was_left_running_gets_a_window_and_another_when_that_is_killed() {
     assert_eq!(openers().len(), 1);
     std::fs::write(screen.path("go"), "").unwrap();
     screen.wait_for_title("curl asks");
-    let killed = screen.window_process();
-    screen.signal(&killed, "KILL");
-    eventually("another window", || {
-        let process = screen.window_process();
-        let is_another = !process.is_empty() && process != killed;
-        (is_another && screen.title().contains("curl asks")).then_some(())
-    });
-    assert_eq!(screen.pending(), 1);
+    screen.replaced_after("KILL");
     screen.focus();
     screen.key("a");
     eventually("the page", || {
@@ -149,6 +142,38 @@ fn what_was_left_running_gets_a_window_and_another_when_that_is_killed() {
         page.is_ok_and(|page| page == "hello").then_some(())
     });
     eventually("the opener's end", || openers().is_empty().then_some(()));
+}
+
+/// What a fault of its own, or of the libraries that draw, comes to: `end_on_panic` aborts.
+#[test]
+fn a_window_that_crashes_is_replaced_too_and_the_person_is_told() {
+    let Some(mut screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    screen.agent(&["--background"]);
+    let mut hidden = String::new();
+    // Not SEGV: Rust takes the first for a stack that has overflown, and goes on where it was sent
+    // by somebody.
+    for signal in ["ABRT", "ILL"] {
+        let curl = screen.run(&[], &["curl", "-sS", &url]);
+        screen.wait_for_title("curl asks");
+        screen.replaced_after(signal);
+        hidden = screen.window_process();
+        screen.focus();
+        screen.key("d");
+        let (status, _, said) = curl.end();
+        assert_eq!(status, REFUSED, "{signal}");
+        assert!(said.contains("window has gone; opening another"), "{said}");
+        screen.wait_until_gone();
+    }
+    // Nothing waits when it dies: the next question opens another.
+    screen.signal(&hidden, "ABRT");
+    let curl = screen.run(&[], &["curl", "-sS", &url]);
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("a");
+    assert_eq!(curl.end().1, "hello");
 }
 
 #[test]

@@ -22,6 +22,8 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 pub(crate) struct Screen {
     home: TempDir,
     display: String,
+    /// The socket of the Wayland compositor that our programs use instead of the X server.
+    wayland: Option<&'static str>,
     /// Ended in reverse.
     children: Vec<Child>,
 }
@@ -44,6 +46,7 @@ impl Screen {
         let mut screen = Self {
             home,
             display: String::new(),
+            wayland: None,
             children: Vec::new(),
         };
         let mut server = Command::new("Xvfb")
@@ -94,6 +97,32 @@ impl Screen {
         command
     }
 
+    /// A command of ours, where it has its windows.
+    fn ours(&self, program: &str) -> Command {
+        let mut command = self.command(program);
+        if let Some(socket) = self.wayland {
+            command.env_remove("DISPLAY").env("WAYLAND_DISPLAY", socket);
+        }
+        command
+    }
+
+    /// Puts a Wayland compositor on the screen, in a window as large, for our programs.
+    pub(crate) fn enter_wayland(&mut self, width: u32, height: u32) {
+        const SOCKET: &str = "wayland-test";
+        let (width, height) = (format!("--width={width}"), format!("--height={height}"));
+        let socket = format!("--socket={SOCKET}");
+        let backend = ["--backend=x11-backend.so", "--use-pixman", "--no-config"];
+        let args = [&backend[..], &[&width, &height, &socket, "--idle-time=0"]].concat();
+        let before = self.xdotool(&["getwindowfocus"]);
+        self.start("weston", &args);
+        // The window manager gives a new window the keyboard; this one has no name.
+        eventually("the compositor's window", || {
+            let is_there = self.path("run").join(SOCKET).exists();
+            (is_there && self.xdotool(&["getwindowfocus"]) != before).then_some(())
+        });
+        self.wayland = Some(SOCKET);
+    }
+
     /// Starts what the screen ends when it goes; its place among the children.
     pub(crate) fn start(&mut self, program: &str, args: &[&str]) -> usize {
         let child = self.command(program).args(args).spawn().unwrap();
@@ -102,17 +131,14 @@ impl Screen {
     }
 
     pub(crate) fn agent(&mut self, args: &[&str]) -> usize {
-        self.start(env!("CARGO_BIN_EXE_hallpass-agent"), args)
-    }
-
-    pub(crate) fn kill(&mut self, child: usize) {
-        self.children[child].kill().unwrap();
-        self.children[child].wait().unwrap();
+        let mut agent = self.ours(env!("CARGO_BIN_EXE_hallpass-agent"));
+        self.children.push(agent.args(args).spawn().unwrap());
+        self.children.len() - 1
     }
 
     /// `hallpass` with these arguments, to its end.
     pub(crate) fn hallpass(&self, args: &[&str]) -> Output {
-        let mut command = self.command(env!("CARGO_BIN_EXE_hallpass"));
+        let mut command = self.ours(env!("CARGO_BIN_EXE_hallpass"));
         command
             .args(args)
             .stdout(Stdio::piped())
@@ -122,7 +148,7 @@ impl Screen {
 
     /// `hallpass run`, asking about loopback.
     pub(crate) fn run(&self, options: &[&str], argv: &[&str]) -> Run {
-        let mut command = self.command(env!("CARGO_BIN_EXE_hallpass"));
+        let mut command = self.ours(env!("CARGO_BIN_EXE_hallpass"));
         command.args(["run", "--ask", "@loopback"]).args(options);
         command.arg("--").args(argv);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -155,7 +181,8 @@ impl Screen {
 
     /// The X server goes, as when somebody logs out.
     pub(crate) fn lose_display(&mut self) {
-        self.kill(0);
+        self.children[0].kill().unwrap();
+        self.children[0].wait().unwrap();
     }
 
     /// A property of the window, as xprop prints it.
@@ -190,11 +217,29 @@ impl Screen {
         })
     }
 
+    /// The process id of what [`Self::start`] has started.
+    pub(crate) fn process(&self, child: usize) -> String {
+        self.children[child].id().to_string()
+    }
+
     /// Sends a process of this screen a signal.
     pub(crate) fn signal(&self, pid: &str, signal: &str) {
         assert!(!pid.is_empty(), "no process");
         let sent = self.tool("kill", &[&format!("-{signal}"), pid]);
         assert!(sent.status.success(), "{sent:?}");
+    }
+
+    /// The window dies by a signal while one question waits, and another comes with it.
+    #[track_caller]
+    pub(crate) fn replaced_after(&self, signal: &str) {
+        let killed = self.window_process();
+        self.signal(&killed, signal);
+        eventually("another window", || {
+            let process = self.window_process();
+            let is_another = !process.is_empty() && process != killed;
+            (is_another && self.title().contains("curl asks")).then_some(())
+        });
+        assert_eq!(self.pending(), 1);
     }
 
     pub(crate) fn title(&self) -> String {
@@ -267,6 +312,24 @@ impl Screen {
         text.lines().count()
     }
 
+    /// How bright the window's panel is: 0 to 255.
+    pub(crate) fn brightness(&self) -> u32 {
+        let window = self.window().expect("a window");
+        let args = [
+            "-window", &window, "-crop", "1x1+4+4", "-depth", "8", "gray:-",
+        ];
+        let bytes = self.tool("import", &args).stdout;
+        (*bytes.first().expect("a picture")).into()
+    }
+
+    /// A picture of the whole screen, where [`Self::picture`] would take one of the window.
+    pub(crate) fn picture_of_all(&self, name: &str) {
+        if let Some(dir) = std::env::var_os("HALLPASS_SCREENSHOTS") {
+            let file = Path::new(&dir).join(format!("{name}.png"));
+            self.tool("import", &["-window", "root", &file.display().to_string()]);
+        }
+    }
+
     /// A picture of the window, where `HALLPASS_SCREENSHOTS` names a directory for them.
     pub(crate) fn picture(&self, name: &str) {
         let Some(dir) = std::env::var_os("HALLPASS_SCREENSHOTS") else {
@@ -298,7 +361,7 @@ impl Drop for Screen {
 pub(crate) struct Run(Option<Child>);
 
 impl Run {
-    fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         let child = self.0.as_mut().expect("not ended before");
         child.try_wait().unwrap().is_some()
     }
