@@ -53,7 +53,7 @@ pub(crate) fn run(desk: &Desk, reason: Option<Reason>, theme: ThemePreference) -
             .with_title("hallpass")
             .with_app_id(APP_ID)
             .with_icon(icon::data())
-            .with_inner_size([680.0, 600.0])
+            .with_inner_size([680.0, 624.0])
             .with_min_inner_size([560.0, 420.0])
             .with_active(reason == Some(Reason::Person)),
         renderer: eframe::Renderer::Glow,

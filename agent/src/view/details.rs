@@ -124,7 +124,13 @@ fn fact(ui: &mut Ui, label: &str, value: &str) {
     let width = (ui.available_width() - 51.0).max(120.0);
     ui.allocate_ui(egui::vec2(width, 18.0), |ui| {
         ui.set_min_width(width);
-        ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(13.5))).wrap());
+        // A sum of 64 digits is read on one line.
+        let size = if label.ends_with("SHA-256") {
+            12.0
+        } else {
+            13.5
+        };
+        ui.add(egui::Label::new(egui::RichText::new(shown).font(regular(size))).wrap());
     });
     ui.spacing_mut().button_padding = egui::vec2(8.0, 1.0);
     ui.spacing_mut().interact_size.y = 20.0;

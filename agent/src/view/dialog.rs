@@ -169,6 +169,9 @@ fn question(ui: &mut Ui, item: &Item, session: Option<&Session>) {
         fact(ui, "Asked because", &show::clip(&question.why, 300));
         let argv = words::command(&question.app.argv, 300);
         fact(ui, "Command", &argv);
+        if let Some(parents) = words::parents(&question.app.subject.parents) {
+            fact(ui, "Started by", &show::clip(&parents, 200));
+        }
         let run = session.map(|session| show::clip(&session.command, 120));
         let run = run.filter(|run| *run != argv);
         let run = run.unwrap_or_else(|| "this command".to_owned());
@@ -178,6 +181,7 @@ fn question(ui: &mut Ui, item: &Item, session: Option<&Session>) {
         }
         fact(ui, "Session", &text);
     });
+    ui.add_space(2.0);
 }
 
 fn place_color(palette: Palette, place: &str) -> egui::Color32 {

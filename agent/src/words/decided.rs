@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub fn source(source: &Source) -> String {
     match source {
         Source::Rule { layer, rule } => {
-            format!("{} rule: {}", clip(layer, 20), clip_middle(rule, 160))
+            format!("{}: {}", whose(layer), clip_middle(rule, 160))
         }
         Source::Person { by } if by == "agent" => "you, in this window".to_owned(),
         Source::Person { by } => format!("you, in the {}", clip(by, 20)),
@@ -24,6 +24,16 @@ pub fn source(source: &Source) -> String {
         Source::Default => "no rule matched; the default".to_owned(),
         Source::Audit { would } => format!("audit; would be refused: {}", self::source(would)),
         Source::Fallback { reason } => reason.sentence().to_owned(),
+    }
+}
+
+fn whose(layer: &str) -> String {
+    match layer {
+        "answer" => "your answer".to_owned(),
+        "flag" => "your flag".to_owned(),
+        "policy" => "policy file".to_owned(),
+        "saved" => "saved rule".to_owned(),
+        other => clip(other, 20),
     }
 }
 

@@ -15,6 +15,7 @@ pub use service::service;
 
 use crate::letters;
 use crate::show::clip;
+use hallpass_policy::Parent;
 
 /// Longest host name in a sentence: a name of the DNS has at most 253.
 const HOST: usize = 90;
@@ -37,6 +38,17 @@ fn readable(name: &str) -> String {
 #[must_use]
 pub fn clip_app(name: &str) -> String {
     clip(name, BUTTON_APP)
+}
+
+/// Who started a program, the nearest first. None where the session itself did.
+#[must_use]
+pub fn parents(parents: &[Parent]) -> Option<String> {
+    let name = |parent: &Parent| match &parent.script {
+        Some(script) => base(script).to_owned(),
+        None => parent.name.clone(),
+    };
+    let names: Vec<String> = parents.iter().map(name).collect();
+    (!names.is_empty()).then(|| names.join(" ← "))
 }
 
 /// The last part of a path.

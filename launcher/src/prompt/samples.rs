@@ -47,7 +47,7 @@ pub(crate) fn printer() -> Question {
         hold: hallpass_session::hold::Hold::Block,
         waiting: 1,
         told_no: 0,
-        why: "ask @lan (flag)".into(),
+        why: "your flag: ask @lan".into(),
         time_left_ms: None,
         offers: vec![
             offer(Scope::Port, &["printer.lan:631/tcp"], 1),

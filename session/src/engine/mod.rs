@@ -343,7 +343,7 @@ impl Engine {
             }
             (Action::Deny, _) => Ruling::Settled(Verdict::Deny, source),
             (Action::Ask, Source::Rule { layer, rule }) => Ruling::Ask {
-                why: format!("{rule} ({layer})"),
+                why: format!("{}: {rule}", whose(layer)),
             },
             (Action::Ask, _) => Ruling::Ask {
                 why: "no rule matches, and the default is ask".to_owned(),
@@ -386,5 +386,16 @@ fn query<'a>(flow: &'a Flow, names: &'a [&'a str]) -> Query<'a> {
             },
         },
         names,
+    }
+}
+
+/// What a person is told of where a rule comes from.
+fn whose(layer: &str) -> &str {
+    match layer {
+        "flag" => "your flag",
+        "policy" => "the policy file",
+        "saved" => "your saved rule",
+        "answer" => "your answer",
+        other => other,
     }
 }

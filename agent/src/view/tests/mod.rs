@@ -22,7 +22,7 @@ struct Stage {
     is_dressed: bool,
 }
 
-/// A window of 680 × 600, a session, and what it asks; armed.
+/// A window of 680 × 624, a session, and what it asks; armed.
 fn stage(questions: Vec<Question>) -> Harness<'static, Stage> {
     let mut stage = Stage {
         model: Model::default(),
@@ -46,7 +46,7 @@ fn stage(questions: Vec<Question>) -> Harness<'static, Stage> {
     }
     stage.model.shown(stage.now);
     stage.now += arming::SURPRISE;
-    let mut harness = Harness::builder().with_size([680.0, 600.0]).build_ui_state(
+    let mut harness = Harness::builder().with_size([680.0, 624.0]).build_ui_state(
         |ui, stage: &mut Stage| {
             if !std::mem::replace(&mut stage.is_dressed, true) {
                 theme::install(ui.ctx());

@@ -40,7 +40,7 @@ fn the_usual_question() {
 │ address   192.168.1.9  [LAN]
 │ command   curl -s http://printer.lan:631/
 │ program   /usr/bin/curl
-│ asked by  ask @lan (flag)
+│ asked by  your flag: ask @lan
 │ how long  1 once  [2 this run]  3 five minutes  4 for good
 │ how wide  p this port  [h this host]  m *.lan  a anywhere  ←→
 │ y allow / n deny printer.lan for /usr/bin/curl, for this run (1 call waits)
