@@ -265,9 +265,24 @@ impl Gathered {
         has_listener(std::process::id(), SocketAddr::new(ip, flow.port))
     }
 
-    fn report(&self, audit: bool) -> Report {
+    /// By outcome, then package, both in the order of their first call.
+    fn sorted(&self) -> Vec<Entry> {
+        let mut first: HashMap<_, usize> = HashMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            first
+                .entry((entry.outcome, &entry.package))
+                .or_insert(index);
+        }
         let mut entries = self.entries.clone();
-        entries.sort_by_key(|entry| entry.outcome);
+        entries.sort_by_key(|entry| {
+            let group = first.get(&(entry.outcome, &entry.package));
+            (entry.outcome, group.copied())
+        });
+        entries
+    }
+
+    fn report(&self, audit: bool) -> Report {
+        let entries = self.sorted();
         let mut unlisted = self.unlisted;
         if let Some((allowed, denied)) = self.said {
             // Some refusals are only counted; and what was let go on is one number there.
@@ -397,6 +412,27 @@ mod tests {
         ]);
         assert_eq!(report.entries.len(), 2);
         assert_eq!(report.entries[0].outcome, Outcome::Refused);
+    }
+
+    #[test]
+    fn entries_of_one_package_are_together_in_the_order_of_first_use() {
+        let of = |package: Option<&str>, port| {
+            let mut flow = flow("/usr/bin/node", "203.0.113.1", port, &[]);
+            flow.package = package.map(str::to_owned);
+            decided(flow, Verdict::Deny, Source::Default, 1)
+        };
+        let report = report_of(vec![
+            of(Some("npm:b"), 1),
+            of(None, 2),
+            of(Some("npm:a"), 3),
+            of(Some("npm:b"), 4),
+            of(None, 5),
+        ]);
+        let ports = report.entries.iter().map(|entry| match entry.target {
+            Target::Flow { port, .. } => port,
+            Target::Call(_) => 0,
+        });
+        assert_eq!(ports.collect::<Vec<_>>(), [1, 4, 2, 5, 3]);
     }
 
     #[test]

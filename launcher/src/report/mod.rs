@@ -121,8 +121,8 @@ pub(crate) struct Report {
     pub(crate) audit: bool,
     /// All calls, exactly.
     pub(crate) totals: Counts,
-    /// Refused ones first, then those that would be, then allowed ones; each in the order of
-    /// first use.
+    /// Refused ones first, then those that would be, then allowed ones; of each those of one
+    /// package together, in the order of first use.
     pub(crate) entries: Vec<Entry>,
     /// Calls of `totals` that no entry stands for: there were too many different ones.
     pub(crate) unlisted: Counts,
