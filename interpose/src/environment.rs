@@ -45,6 +45,28 @@ pub(crate) fn current() -> *const *const c_char {
     unsafe { environ.load(Ordering::Relaxed) }
 }
 
+/// The value of a variable in an environment.
+pub(crate) fn variable(mut entry: *const *const c_char, name: &[u8]) -> Option<&'static [u8]> {
+    if entry.is_null() {
+        return None;
+    }
+    loop {
+        // SAFETY: the array ends with a null pointer, and we have not passed it.
+        let text = unsafe { entry.read() };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: an entry of the environment is a string that ends with a zero.
+        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
+        let value = text.strip_prefix(name);
+        if let Some(value) = value.and_then(|text| text.strip_prefix(b"=")) {
+            return Some(value);
+        }
+        // SAFETY: stays within the array, whose end we have not passed.
+        entry = unsafe { entry.add(1) };
+    }
+}
+
 /// What the program's own environment lacks, if anything: for a shell that is to export it.
 ///
 /// # Errors

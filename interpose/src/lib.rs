@@ -29,6 +29,7 @@ mod memory;
 mod messages;
 mod notes;
 mod patience;
+mod privileges;
 mod programs;
 mod settings;
 mod shells;

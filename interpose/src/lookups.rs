@@ -1,10 +1,10 @@
-//! The hooks that look names up. When a look-up has succeeded the session is told name and
+//! The hooks that look names up. Before a look-up is made the session may refuse it: where the
+//! default is deny, names that no rule could allow are told to nobody. When it has succeeded the session is told name and
 //! addresses, and has them before the program does. With `--hold=name` it may hold the look-up
 //! then, and refuse it: it fails as one that can never succeed, with no result.
 
 use crate::ask::{self, LookUp};
-use crate::errno;
-use crate::notes::LookingUp;
+use crate::{errno, notes, settings};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use hallpass_wire::{Address, MAX_NAME, NameReport, Protocol};
 use libc::{addrinfo, hostent, in_addr, size_t, sockaddr_in, sockaddr_in6};
@@ -23,7 +23,10 @@ hook! {
         result: *mut *mut addrinfo,
     ) -> c_int, absent libc::EAI_SYSTEM => {
         // SAFETY: null or a string.
-        let looking_up = unsafe { looking_up(node) };
+        let looking_up = unsafe { LookingUp::enter(node) };
+        if looking_up == LookingUp::Refused {
+            return libc::EAI_FAIL;
+        }
         // SAFETY: the program's own arguments.
         let status = unsafe { real!(getaddrinfo)(node, service, hints, result) };
         // The result is told after that: with it the thread may wait for a verdict.
@@ -50,8 +53,14 @@ hook! {
 hook! {
     /// gethostbyname(3)
     unsafe fn gethostbyname(name: *const c_char) -> *mut hostent, absent core::ptr::null_mut() => {
+        // SAFETY: null or a string.
+        let looking_up = unsafe { LookingUp::enter(name) };
+        if looking_up == LookingUp::Refused {
+            return no_host();
+        }
         // SAFETY: the program's own arguments.
         let host = unsafe { real!(gethostbyname)(name) };
+        drop(looking_up);
         // SAFETY: null or a valid answer.
         unsafe { told_host(name, host) }
     }
@@ -63,8 +72,14 @@ hook! {
         name: *const c_char,
         family: c_int,
     ) -> *mut hostent, absent core::ptr::null_mut() => {
+        // SAFETY: null or a string.
+        let looking_up = unsafe { LookingUp::enter(name) };
+        if looking_up == LookingUp::Refused {
+            return no_host();
+        }
         // SAFETY: the program's own arguments.
         let host = unsafe { real!(gethostbyname2)(name, family) };
+        drop(looking_up);
         // SAFETY: null or a valid answer.
         unsafe { told_host(name, host) }
     }
@@ -80,8 +95,15 @@ hook! {
         result: *mut *mut hostent,
         error: *mut c_int,
     ) -> c_int, absent libc::ENOSYS => {
+        // SAFETY: null or a string.
+        let looking_up = unsafe { LookingUp::enter(name) };
+        if looking_up == LookingUp::Refused {
+            // SAFETY: both can be written to.
+            return unsafe { no_host_r(result, error) };
+        }
         // SAFETY: the program's own arguments.
         let status = unsafe { real!(gethostbyname_r)(name, host, buffer, size, result, error) };
+        drop(looking_up);
         if status == 0 {
             // SAFETY: after success `result` points to null or to a valid answer.
             let host = unsafe { result.read() };
@@ -104,8 +126,15 @@ hook! {
         error: *mut c_int,
     ) -> c_int, absent libc::ENOSYS => {
         let real = real!(gethostbyname2_r);
+        // SAFETY: null or a string.
+        let looking_up = unsafe { LookingUp::enter(name) };
+        if looking_up == LookingUp::Refused {
+            // SAFETY: both can be written to.
+            return unsafe { no_host_r(result, error) };
+        }
         // SAFETY: the program's own arguments.
         let status = unsafe { real(name, family, host, buffer, size, result, error) };
+        drop(looking_up);
         if status == 0 {
             // SAFETY: after success `result` points to null or to a valid answer.
             let host = unsafe { result.read() };
@@ -116,21 +145,40 @@ hook! {
     }
 }
 
-/// Says that the thread is in getaddrinfo, unless it asks for one address by its number: several
-/// it sorts, and connects UDP sockets for that (RFC 3484) which send nothing.
-///
-/// # Safety
-/// `node` is null or a string.
-unsafe fn looking_up(node: *const c_char) -> Option<LookingUp> {
-    if node.is_null() {
-        return LookingUp::enter(None);
+/// What the session is told before a look-up is made.
+#[derive(PartialEq, Eq)]
+enum LookingUp {
+    /// The session is believed to know, until this is dropped: getaddrinfo sorts addresses, and
+    /// connects UDP sockets for that (RFC 3484) which send nothing.
+    Noted(notes::LookingUp),
+    /// Without a guard, or for a number that there is nothing to look up for.
+    Unnoted,
+    /// No rule could allow the name.
+    Refused,
+}
+
+impl LookingUp {
+    /// # Safety
+    /// `node` is null or a string.
+    unsafe fn enter(node: *const c_char) -> Self {
+        let name = if node.is_null() {
+            c""
+        } else {
+            // SAFETY: as the caller says.
+            unsafe { CStr::from_ptr(node) }
+        };
+        if is_numeric(name) {
+            return Self::Unnoted;
+        }
+        if settings::is_guarded() {
+            return notes::LookingUp::enter(name.to_bytes()).map_or(Self::Refused, Self::Noted);
+        }
+        // A report without an address asks whether there may be one.
+        match NameReport::new(name.to_bytes()) {
+            Ok(report) if ask::tell_names(&report) == LookUp::Refused => Self::Refused,
+            _ => Self::Unnoted,
+        }
     }
-    // SAFETY: as the caller says.
-    let name = unsafe { CStr::from_ptr(node) };
-    if is_numeric(name) {
-        return None;
-    }
-    LookingUp::enter(Some(name))
 }
 
 /// Collects addresses and tells them in as many reports as they need.
@@ -249,6 +297,11 @@ unsafe fn told_host(name: *const c_char, host: *mut hostent) -> *mut hostent {
     if unsafe { tell_host(name, host) } == LookUp::GoesOn {
         return host;
     }
+    no_host()
+}
+
+/// What gethostbyname returns for a look-up that can never succeed.
+fn no_host() -> *mut hostent {
     unsafe extern "C" {
         /// Where `h_errno` of this thread is (glibc, musl).
         fn __h_errno_location() -> *mut c_int;
@@ -274,6 +327,15 @@ unsafe fn told_host_r(
     if unsafe { tell_host(name, host) } == LookUp::GoesOn {
         return 0;
     }
+    // SAFETY: as the caller says.
+    unsafe { no_host_r(result, error) }
+}
+
+/// What gethostbyname_r returns for a look-up that can never succeed.
+///
+/// # Safety
+/// `result` and `error` can be written to.
+unsafe fn no_host_r(result: *mut *mut hostent, error: *mut c_int) -> c_int {
     // SAFETY: as the caller says.
     unsafe { result.write(core::ptr::null_mut()) };
     // SAFETY: as the caller says.

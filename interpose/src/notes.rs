@@ -3,8 +3,7 @@
 //! it is EBADF, and so it is here where the supervisor has died.
 
 use crate::ask::LookUp;
-use crate::{settings, sys};
-use core::ffi::CStr;
+use crate::sys;
 use hallpass_wire::{NameReport, NoteBytes};
 
 /// A look-up has succeeded. The session may hold the call (`--hold=name`); no signal ends that.
@@ -20,19 +19,29 @@ pub(crate) fn found(report: &NameReport) -> LookUp {
     }
 }
 
-/// The calling thread is in getaddrinfo(3), until this is dropped. A thread that leaves by a jump
-/// or is cancelled says nothing: the session does not believe in it for long.
+/// The calling thread looks a name up, until this is dropped. A thread that leaves by a jump or is
+/// cancelled says nothing: the session does not believe in it for long.
+#[derive(PartialEq, Eq)]
 pub(crate) struct LookingUp(());
 
 impl LookingUp {
-    /// None without a guard.
-    pub(crate) fn enter(name: Option<&CStr>) -> Option<Self> {
-        if !settings::is_guarded() {
-            return None;
+    /// None where the look-up is refused: no rule could allow the name.
+    pub(crate) fn enter(name: &[u8]) -> Option<Self> {
+        let note = NoteBytes::entered(name);
+        loop {
+            match sys::connect_nowhere(note.as_bytes()) {
+                libc::EINTR => {}
+                libc::ECONNREFUSED => return None,
+                _ => return Some(Self(())),
+            }
         }
-        let name = name.map(CStr::to_bytes).unwrap_or_default();
-        sys::connect_nowhere(NoteBytes::entered(name).as_bytes());
-        Some(Self(()))
+    }
+}
+
+/// This process starts a file that has a user, a group or capabilities to give, and will not.
+pub(crate) fn unprivileged(path: &[u8]) {
+    if let Some(note) = NoteBytes::unprivileged(path) {
+        sys::connect_nowhere(note.as_bytes());
     }
 }
 

@@ -3,7 +3,7 @@
 //! through symbols of its own, so every function of the family needs a hook.
 
 use crate::environment::{current, keep};
-use crate::gate;
+use crate::{gate, privileges};
 use core::ffi::{c_char, c_int, c_void};
 use libc::pid_t;
 
@@ -20,6 +20,8 @@ pub(crate) fn resolve() {
 hook! {
     /// execve(2)
     unsafe fn execve(path: *const c_char, argv: Strings, envp: Strings) -> c_int, absent -1 => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts(path) };
         // SAFETY: the program's own arguments, with an environment that outlives the call.
         exec(envp, &mut |envp| unsafe { real!(execve)(path, argv, envp) })
     }
@@ -28,6 +30,8 @@ hook! {
 hook! {
     /// execv(3)
     unsafe fn execv(path: *const c_char, argv: Strings) -> c_int, absent -1 => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts(path) };
         // SAFETY: as in execve.
         exec(current(), &mut |envp| unsafe { real!(execve)(path, argv, envp) })
     }
@@ -36,6 +40,8 @@ hook! {
 hook! {
     /// execvp(3)
     unsafe fn execvp(file: *const c_char, argv: Strings) -> c_int, absent -1 => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts_searched(file) };
         // SAFETY: as in execve. PATH is looked up in environ by both.
         exec(current(), &mut |envp| unsafe { real!(execvpe)(file, argv, envp) })
     }
@@ -44,6 +50,8 @@ hook! {
 hook! {
     /// execvpe(3)
     unsafe fn execvpe(file: *const c_char, argv: Strings, envp: Strings) -> c_int, absent -1 => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts_searched(file) };
         // SAFETY: as in execve.
         exec(envp, &mut |envp| unsafe { real!(execvpe)(file, argv, envp) })
     }
@@ -85,6 +93,8 @@ hook! {
         argv: Strings,
         envp: Strings,
     ) -> c_int, absent libc::ENOSYS => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts(path) };
         let real = real!(posix_spawn);
         // SAFETY: as in execve.
         let spawn = &mut |envp| unsafe { real(pid, path, actions, attributes, argv, envp) };
@@ -103,6 +113,8 @@ hook! {
         argv: Strings,
         envp: Strings,
     ) -> c_int, absent libc::ENOSYS => {
+        // SAFETY: the program's own argument.
+        unsafe { privileges::starts_searched(file) };
         let real = real!(posix_spawnp);
         // SAFETY: as in execve.
         let spawn = &mut |envp| unsafe { real(pid, file, actions, attributes, argv, envp) };

@@ -2,7 +2,6 @@
 
 use crate::environment;
 use crate::sys::PATH_LEN;
-use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use hallpass_wire::{
     MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable, VariableText,
@@ -126,7 +125,10 @@ fn read() {
     if environment.is_null() {
         return;
     }
-    let state = match variable(environment).and_then(|value| Variable::parse(value).ok()) {
+    // One byte more than the longest is enough for `parse` to say no.
+    let value = environment::variable(environment, VARIABLE.as_bytes())
+        .and_then(|value| value.get(..value.len().min(MAX_VARIABLE + 1)));
+    let state = match value.and_then(|value| Variable::parse(value).ok()) {
         None => NONE,
         Some(Variable {
             session,
@@ -158,26 +160,4 @@ fn store_dir(dir: &[u8]) {
         word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
     }
     DIR_LEN.store(u8::try_from(dir.len()).unwrap_or(0), Ordering::Relaxed);
-}
-
-/// The variable's value in the environment; a longer one is cut, and then not parsed.
-fn variable(mut entry: *const *const c_char) -> Option<&'static [u8]> {
-    loop {
-        // SAFETY: the array ends with a null pointer, and we have not passed it.
-        let text = unsafe { entry.read() };
-        if text.is_null() {
-            return None;
-        }
-        // SAFETY: an entry of the environment is a string that ends with a zero.
-        let text = unsafe { CStr::from_ptr(text) }.to_bytes();
-        let value = text
-            .strip_prefix(VARIABLE.as_bytes())
-            .and_then(|text| text.strip_prefix(b"="));
-        if let Some(value) = value {
-            // One byte more than the longest is enough for `parse` to say no.
-            return value.get(..value.len().min(MAX_VARIABLE + 1));
-        }
-        // SAFETY: stays within the array, whose end we have not passed.
-        entry = unsafe { entry.add(1) };
-    }
 }

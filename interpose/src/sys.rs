@@ -9,7 +9,7 @@ mod raw;
 
 pub(crate) use memory::{Mapping, PATH_LEN, is_readable, is_writable, map_page, private_page};
 
-use core::ffi::{c_int, c_long};
+use core::ffi::{c_char, c_int, c_long};
 use core::mem::size_of;
 use libc::{pollfd, timespec};
 use raw::syscall;
@@ -140,6 +140,56 @@ pub(crate) fn connect_unix(fd: &Fd, address: &libc::sockaddr_un, len: usize) -> 
     let args = [fd.0 as usize, &raw const *address as usize, len, 0, 0, 0];
     // SAFETY: the caller's reference; `len` is at most its size by construction.
     unsafe { syscall(libc::SYS_connect, args) }.map(drop)
+}
+
+/// Whether no program that this one starts gets more rights than it has (PR_SET_NO_NEW_PRIVS).
+pub(crate) fn has_no_new_privileges() -> bool {
+    let args = [libc::PR_GET_NO_NEW_PRIVS as usize, 0, 0, 0, 0, 0];
+    // SAFETY: no pointers.
+    let is_set = unsafe { syscall(libc::SYS_prctl, args) };
+    is_set == Ok(1)
+}
+
+/// A file that could be executed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum File {
+    /// There is none.
+    None,
+    Ordinary,
+    /// Set-user-id, set-group-id for who may execute it, or with capabilities.
+    Privileged,
+}
+
+/// What is at a path, from the working directory.
+///
+/// # Safety
+/// `path` is a string; a bad pointer is a file that is not there.
+pub(crate) unsafe fn file(path: *const c_char) -> File {
+    let mut status = core::mem::MaybeUninit::<libc::statx>::zeroed();
+    let (text, at) = (path as usize, status.as_mut_ptr() as usize);
+    let mask = (libc::STATX_MODE | libc::STATX_TYPE) as usize;
+    let args = [libc::AT_FDCWD as usize, text, 0, mask, at, 0];
+    // SAFETY: the kernel checks the string's address; there is room for what it writes.
+    if unsafe { syscall(libc::SYS_statx, args) }.is_err() {
+        return File::None;
+    }
+    // SAFETY: plain numbers, zero or written by the kernel.
+    let mode = u32::from(unsafe { status.assume_init() }.stx_mode);
+    if mode & libc::S_IFMT != libc::S_IFREG || mode & 0o111 == 0 {
+        return File::None;
+    }
+    let group = libc::S_ISGID | libc::S_IXGRP;
+    if mode & libc::S_ISUID != 0 || mode & group == group {
+        return File::Privileged;
+    }
+    let name = c"security.capability".as_ptr() as usize;
+    let mut value = [0_u8; 64];
+    let args = [text, name, value.as_mut_ptr() as usize, value.len(), 0, 0];
+    // SAFETY: as above.
+    match unsafe { syscall(libc::SYS_getxattr, args) } {
+        Ok(1..) => File::Privileged,
+        _ => File::Ordinary,
+    }
 }
 
 /// connect(2) of no descriptor to bytes that are no address, and how it failed.

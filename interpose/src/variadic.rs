@@ -5,6 +5,7 @@
 use crate::arena;
 use crate::environment::current;
 use crate::memory::Reader;
+use crate::privileges;
 use crate::programs::exec;
 use crate::{calls, gate, messages, programs};
 use core::arch::naked_asm;
@@ -135,6 +136,8 @@ unsafe extern "C" fn execl_with(
     registers: *const usize,
     stack: *const usize,
 ) -> c_int {
+    // SAFETY: the program's own argument.
+    unsafe { privileges::starts(path) };
     let arguments = Arguments { registers, stack };
     let start = &mut |argv| {
         // SAFETY: the program's own arguments, and lists that outlive the call.
@@ -152,6 +155,8 @@ unsafe extern "C" fn execlp_with(
     registers: *const usize,
     stack: *const usize,
 ) -> c_int {
+    // SAFETY: the program's own argument.
+    unsafe { privileges::starts_searched(file) };
     let arguments = Arguments { registers, stack };
     let start = &mut |argv| {
         // SAFETY: the program's own arguments, and lists that outlive the call.
@@ -169,6 +174,8 @@ unsafe extern "C" fn execle_with(
     registers: *const usize,
     stack: *const usize,
 ) -> c_int {
+    // SAFETY: the program's own argument.
+    unsafe { privileges::starts(path) };
     let arguments = Arguments { registers, stack };
     let run = |count: usize| {
         // The environment comes after the null.

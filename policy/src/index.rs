@@ -128,15 +128,7 @@ impl Index {
         if rules.is_empty() {
             return;
         }
-        let mut chain = |first: Option<Entry>| {
-            let mut next = first;
-            while let Some(entry) = next {
-                if let Some(destination) = at(rules, entry) {
-                    visit(entry.rule as usize, destination);
-                }
-                next = self.chained.get(entry.next as usize).copied();
-            }
-        };
+        let mut chain = |first| self.visit_chain(rules, first, &mut visit);
         for first in self.groups {
             chain(first);
         }
@@ -157,6 +149,33 @@ impl Index {
                     self.visit_zones(rules, name, &mut chain);
                 }
             }
+        }
+    }
+
+    /// Calls `visit` with every destination that is this name, or a zone above it.
+    pub(crate) fn visit_name<'r>(
+        &self,
+        rules: &'r [Rule],
+        name: &str,
+        mut visit: impl FnMut(usize, &'r Destination),
+    ) {
+        let mut chain = |first| self.visit_chain(rules, first, &mut visit);
+        chain(self.exact(rules, Key::Name(name)));
+        self.visit_zones(rules, name, &mut chain);
+    }
+
+    fn visit_chain<'r>(
+        &self,
+        rules: &'r [Rule],
+        first: Option<Entry>,
+        visit: &mut impl FnMut(usize, &'r Destination),
+    ) {
+        let mut next = first;
+        while let Some(entry) = next {
+            if let Some(destination) = at(rules, entry) {
+                visit(entry.rule as usize, destination);
+            }
+            next = self.chained.get(entry.next as usize).copied();
         }
     }
 

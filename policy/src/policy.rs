@@ -71,18 +71,48 @@ struct Indexed {
     /// the rules themselves would walk through both of two equal lists on every look-up.
     fingerprints: Vec<u64>,
     index: Index,
+    /// Some rule opens, or asks about, an address whatever its name.
+    opens_addresses: bool,
 }
 
 impl Indexed {
     fn new(rules: Vec<Rule>) -> Self {
         let index = Index::new(&rules);
         let fingerprints = rules.iter().map(fingerprint).collect();
+        let opens_addresses =
+            opening(&rules).any(|rule| rule.to.iter().any(Destination::knows_no_names));
         Self {
             rules,
             fingerprints,
             index,
+            opens_addresses,
         }
     }
+
+    /// Whether some rule could open, or ask about, an address that has this canonical name.
+    fn could_open_name(&self, name: &str) -> bool {
+        if self.opens_addresses {
+            return true;
+        }
+        if !name.contains('.') {
+            // The resolver may try it below the domains that it searches.
+            return opening(&self.rules).flat_map(|rule| &rule.to).any(|to| {
+                let rest = to.name().and_then(|full| full.strip_prefix(name));
+                to.zone().is_some()
+                    || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            });
+        }
+        let mut opens = false;
+        self.index.visit_name(&self.rules, name, |place, _| {
+            let action = self.rules.get(place).map(|rule| rule.action);
+            opens |= action != Some(Action::Deny);
+        });
+        opens
+    }
+}
+
+fn opening(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
+    rules.iter().filter(|rule| rule.action != Action::Deny)
 }
 
 /// The same for equal rules, in every run.
@@ -169,6 +199,13 @@ impl Policy {
     #[must_use]
     pub fn default_action(&self) -> Action {
         self.default
+    }
+
+    /// Whether a connection to an address of this canonical name could be allowed, or asked about,
+    /// whoever makes it. Where not, there is no use in looking the name up.
+    #[must_use]
+    pub fn could_open_name(&self, name: &str) -> bool {
+        self.default != Action::Deny || self.layers.iter().any(|layer| layer.could_open_name(name))
     }
 
     /// Decides a flow. The first layer with a match decides, in it the most specific
@@ -278,6 +315,7 @@ impl Policy {
             rules,
             fingerprints,
             index,
+            ..
         } = &self.layers[layer.index()];
         index.visit(rules, facts, |place, to| {
             if let (Some(rule), Some(fingerprint)) = (rules.get(place), fingerprints.get(place))

@@ -712,3 +712,59 @@ fn a_further_path_of_a_socket_closes_and_does_not_open() {
     let linked = ["/tmp/.X11-unix/X0", "/run/docker.sock"];
     assert_eq!(socket(&policy, &linked), (Action::Ask, None));
 }
+
+#[test]
+fn a_policy_knows_which_names_it_could_open() {
+    let policy = |default, rules: &[&str]| {
+        let mut policy = Policy::new();
+        policy.set_default(default);
+        policy.set_layer(Layer::Saved, rules.iter().map(|text| flag(text)).collect());
+        policy
+    };
+    let names = policy(
+        Action::Deny,
+        &[
+            "allow example.com:443",
+            "ask *.zone.example",
+            "deny @any",
+            "deny closed.example",
+            "allow @dns",
+            "allow @broker",
+            "allow unix:/run/x",
+        ],
+    );
+    for name in [
+        "example.com",
+        "a.zone.example",
+        "b.a.zone.example",
+        "example",
+        "printer",
+    ] {
+        assert!(names.could_open_name(name), "{name}");
+    }
+    for name in ["www.example.com", "zone.example", "closed.example"] {
+        assert!(!names.could_open_name(name), "{name}");
+    }
+    // Below a domain that is searched, it may be one of a rule.
+    let one = policy(Action::Deny, &["allow printer.example"]);
+    assert!(one.could_open_name("printer") && !one.could_open_name("print"));
+    assert!(!policy(Action::Deny, &[]).could_open_name("example.com"));
+    for to in [
+        "10.0.0.1",
+        "10.0.0.0/8",
+        "10.0.0.1-10.0.0.9",
+        "@lan",
+        "@any:443",
+    ] {
+        for (action, opens) in [("allow", true), ("ask", true), ("deny", false)] {
+            let policy = policy(Action::Deny, &[&format!("{action} {to}")]);
+            assert_eq!(
+                policy.could_open_name("example.com"),
+                opens,
+                "{action} {to}"
+            );
+        }
+    }
+    assert!(policy(Action::Ask, &[]).could_open_name("example.com"));
+    assert!(policy(Action::Allow, &["deny example.com"]).could_open_name("example.com"));
+}

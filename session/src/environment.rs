@@ -1,7 +1,7 @@
 //! What of the machine policy depends on: attached networks and name servers.
 
 use crate::core::Core;
-use hallpass_policy::Environment;
+use hallpass_policy::{Environment, canonical_name};
 use ipnet::IpNet;
 use nix::ifaddrs::getifaddrs;
 use std::fs::File;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// resolv.conf(5) files are short; the rest of a longer one is not looked at.
 const MAX_RESOLV_CONF: u64 = 64 * 1024;
+/// hosts(5) files may be lists of what is not to be reached.
+const MAX_HOSTS: u64 = 16 * 1024 * 1024;
 
 /// Reads both from the system. What cannot be read counts as empty, which matches less.
 #[must_use]
@@ -23,6 +25,30 @@ pub fn read() -> Environment {
         attached: attached(),
         nameservers: nameservers(&text),
     }
+}
+
+/// Whether this machine gives this canonical name an address without asking anybody: loopback's
+/// (RFC 6761), its own, and those of hosts(5).
+#[must_use]
+pub fn knows(name: &str) -> bool {
+    let mut text = String::new();
+    if let Ok(file) = File::open("/etc/hosts") {
+        let _ = file.take(MAX_HOSTS).read_to_string(&mut text);
+    }
+    let own = rustix::system::uname();
+    let own = own.nodename().to_string_lossy();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || canonical_name(&own).is_ok_and(|own| own == name)
+        || has_host(&text, name)
+}
+
+fn has_host(hosts: &str, name: &str) -> bool {
+    hosts
+        .lines()
+        .filter_map(|line| line.split('#').next())
+        .flat_map(|line| line.split_whitespace().skip(1))
+        .any(|word| canonical_name(word).is_ok_and(|word| word == name))
 }
 
 /// How often both are read again: a laptop that joins another network has another LAN.
@@ -86,8 +112,18 @@ fn nameservers(text: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use super::nameservers;
+    use super::{has_host, knows, nameservers};
     use std::net::IpAddr;
+
+    #[test]
+    fn what_the_machine_knows_is_told_to_nobody() {
+        assert!(knows("localhost") && knows("a.localhost"));
+        assert!(!knows("example.com") && !knows("notlocalhost"));
+        let hosts = "127.0.0.1\tlocalhost # example.com\n192.0.2.1 One.test two.test.\n#192.0.2.2 three.test\n";
+        assert!(has_host(hosts, "one.test") && has_host(hosts, "two.test"));
+        assert!(!has_host(hosts, "three.test") && !has_host(hosts, "example.com"));
+        assert!(!has_host(hosts, "192.0.2.1"));
+    }
 
     #[test]
     fn name_servers_are_read_as_the_resolver_reads_them() {

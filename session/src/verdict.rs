@@ -93,6 +93,8 @@ pub enum Fallback {
     /// A rule allows the name that the program looked up, but no look-up of the session gave this
     /// address for it.
     NameNotVerified,
+    /// The default is deny, and no rule could allow an address of the name: it is not looked up.
+    NoRuleForName,
     /// Refused for now (`--hold=retry`): the question waits, and its answer is for the next try.
     WaitingForAnswer,
 }
@@ -117,6 +119,7 @@ impl Fallback {
             Self::NameNotVerified => {
                 "a rule allows the name, but no look-up of ours gave this address for it"
             }
+            Self::NoRuleForName => "no rule could allow it",
             Self::WaitingForAnswer => "refused for now: the question waits (--hold=retry)",
         }
     }

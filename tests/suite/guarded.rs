@@ -466,10 +466,38 @@ fn a_set_user_id_command_is_refused_with_what_to_do() {
         .says("set-user-id")
         .says("--guard=off");
     run("--guard=off", &[&program]).ok().says("NOT decided");
-    // A child runs, without its privileges, and is named.
-    std::fs::copy("/bin/sleep", &program).unwrap();
+    // A child runs, without its privileges, and is named: however short it lives, once.
+    let several = format!("for i in 1 2 3; do {program}; done; true");
+    let outcome = run("--guard=on", &["sh", "-c", &several]).ok();
+    let said = outcome.stderr.matches("runs without its privileges");
+    assert_eq!(said.count(), 1, "{outcome}");
+    // The same of capabilities: cap_net_raw=ep.
+    let capable = dir.path("home/capable").to_str().unwrap().to_owned();
+    std::fs::copy("/bin/true", &capable).unwrap();
+    let words: [u32; 5] = [0x0200_0001, 1 << 13, 0, 0, 0];
+    let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    rustix::fs::setxattr(
+        &*capable,
+        "security.capability",
+        &value,
+        rustix::fs::XattrFlags::empty(),
+    )
+    .unwrap();
+    run("--guard=on", &[&capable])
+        .code(125)
+        .says("file capabilities");
+    run("--guard=on", &["sh", "-c", &format!("{capable}; true")])
+        .ok()
+        .says("capable is a set-user-id")
+        .says("runs without its privileges");
+    // A static one has no library in it, so it must be there for a moment.
+    if missing("busybox") {
+        return;
+    }
+    std::fs::copy("/bin/busybox", &program).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o4755)).unwrap();
-    run("--guard=on", &["sh", "-c", &format!("{program} 1; true")])
+    let script = format!("exec -a busybox {program} sleep 2");
+    run("--guard=on", &["bash", "-c", &script])
         .ok()
         .says("runs without its privileges");
 }

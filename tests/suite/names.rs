@@ -65,7 +65,10 @@ for last in range(5, 10):
 open('listening', 'w').write('yes')
 time.sleep(300)";
         self.dir.write("home/keep.py", keep);
-        let flags = flags.join(" ");
+        let mut flags = flags.join(" ");
+        if !flags.contains("--guard") {
+            flags.push_str(" --guard=on");
+        }
         let script = format!(
             "set -e; ip link set lo up
              for file in hosts resolv.conf nsswitch.conf; do mount --bind ../$file /etc/$file; done
@@ -75,7 +78,7 @@ time.sleep(300)";
              trap 'kill $server $keep' EXIT
              until test -s asked && test -s listening; do sleep 0.05; done
              set +e
-             {} run --guard=on {flags} -- python3 case.py",
+             {} run {flags} -- python3 case.py",
             env!("CARGO_BIN_EXE_hallpass"),
         );
         self.dir
@@ -218,13 +221,65 @@ fn a_look_up_of_many_addresses_asks_nobody_and_sorts_as_it_does_bare() {
     let program =
         "print([a[4][0] for a in socket.getaddrinfo('many.test', 80, type=socket.SOCK_STREAM)])
 print([a[4][0] for a in socket.getaddrinfo(None, 80, type=socket.SOCK_STREAM)])";
-    let strict = net
-        .run(&["--default=deny", "--fail-on-block"], program)
-        .ok();
+    let flags = ["--default=deny", "--allow=many.test:1", "--fail-on-block"];
+    let strict = net.run(&flags, program).ok();
     assert_eq!(net.decided(), [], "a probe was decided");
     let free = net.run(&["--default=allow"], program).ok();
     assert_eq!(strict.stdout, free.stdout);
     assert!(strict.stdout.contains("127.0.0.8"), "{strict}");
+}
+
+#[test]
+fn a_name_that_no_rule_could_allow_is_told_to_nobody() {
+    let Some(net) = Net::new() else { return };
+    let program = "
+def resolve(name): return socket.getaddrinfo(name, 8080, socket.AF_INET)[0][4][0]
+libc.gethostbyname.restype = ctypes.POINTER(ctypes.c_char)
+libc.__h_errno_location.restype = ctypes.POINTER(ctypes.c_int)
+def host(name): return 'yes' if libc.gethostbyname(name.encode()) else str(libc.__h_errno_location()[0])
+for name in 'one.test', 'x.zone.test', 'other.test', 'zone.test', 'written.test', '127.0.0.9':
+    print(name, attempt(resolve, name), attempt(host, name))
+";
+    for guard in ["--guard=on", "--guard=off"] {
+        let rules = [
+            "--default=deny",
+            "--allow=one.test:1",
+            "--allow=*.zone.test",
+        ];
+        let flags = [&[guard, "-v"], &rules[..]].concat();
+        let outcome = net.run(&flags, program).ok();
+        let lines: Vec<&str> = outcome.stdout.lines().collect();
+        assert_eq!(lines[0], "one.test 127.0.0.7 yes", "{outcome}");
+        assert!(lines[1].contains("No address associated"), "{outcome}");
+        for line in &lines[2..4] {
+            assert!(
+                line.contains("Non-recoverable failure in name resolution"),
+                "{outcome}"
+            );
+            assert!(line.ends_with("3"), "gethostbyname: {outcome}");
+        }
+        assert_eq!(
+            lines[4..],
+            ["written.test 127.0.0.5 yes", "127.0.0.9 127.0.0.9 yes",],
+            "{outcome}"
+        );
+        let outcome = outcome.says("a look-up of other.test");
+        outcome.says("no rule could allow it");
+        assert!(net.asked("one.test A") > 0 && net.asked("x.zone.test A") > 0);
+        assert_eq!(net.asked("other.test A") + net.asked("zone.test A"), 0);
+        // An address may have any name; who is asked may allow it; nothing is refused in an audit.
+        for opens in [
+            &[guard, "--default=deny", "--allow=127.0.0.0/8"][..],
+            &[guard, "--default=ask", "--prompt=none"],
+            &[guard, "--default=deny", "--audit"],
+            &[guard, "--default=deny", "--ask=other.test"],
+        ] {
+            net.run(opens, program).ok();
+            assert!(net.asked("other.test A") > 0, "{opens:?}");
+        }
+        let blocked = [guard, "--default=deny", "--fail-on-block"];
+        net.run(&blocked, program).code(111);
+    }
 }
 
 #[test]

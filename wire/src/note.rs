@@ -17,6 +17,7 @@ const MAGIC: [u8; 4] = *b"hpNT";
 const ENTERED: u8 = 1;
 const FOUND: u8 = 2;
 const LEFT: u8 = 3;
+const UNPRIVILEGED: u8 = 4;
 
 /// One note of a thread. Notes of a thread come in the order in which it wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +26,16 @@ const LEFT: u8 = 3;
     reason = "no allocation here; a note lives on one stack frame"
 )]
 pub enum Note<'a> {
-    /// The thread enters getaddrinfo(3), for this name; empty where it has none, or one that no
-    /// host can have.
+    /// The thread enters getaddrinfo(3) or one of gethostbyname(3), for this name; empty where it
+    /// has none, or one that no host can have.
     Entered(&'a str),
     /// A look-up has given these addresses for a name; the program does not have them yet.
     Found(NameReport),
-    /// The thread has left getaddrinfo(3).
+    /// The thread has left it.
     Left,
+    /// The process is about to start this file, which has a user, a group or capabilities to give,
+    /// and will not: a path from its root, or from its working directory. 1 to 255 bytes.
+    Unprivileged(&'a [u8]),
 }
 
 /// The bytes of a note.
@@ -87,10 +91,21 @@ impl NoteBytes {
         })
     }
 
-    /// The note of a thread that has left getaddrinfo(3).
+    /// The note of a thread that has left it.
     #[must_use]
     pub fn left() -> Self {
         Self::new(LEFT, |_| {})
+    }
+
+    /// The note of a program that will run without what its file gives; none for a path that is
+    /// too long.
+    #[must_use]
+    pub fn unprivileged(path: &[u8]) -> Option<Self> {
+        let len = u8::try_from(path.len()).ok().filter(|len| *len > 0)?;
+        Some(Self::new(UNPRIVILEGED, |writer| {
+            writer.put([len, 0]);
+            writer.put_all(path);
+        }))
     }
 }
 
@@ -102,6 +117,10 @@ impl<'a> Note<'a> {
             Self::Entered(name) => NoteBytes::entered(name.as_bytes()),
             Self::Found(report) => NoteBytes::found(report),
             Self::Left => NoteBytes::left(),
+            // A path that was decoded is none too long.
+            Self::Unprivileged(path) => {
+                NoteBytes::unprivileged(path).unwrap_or_else(NoteBytes::left)
+            }
         }
     }
 
@@ -140,6 +159,14 @@ impl<'a> Note<'a> {
                 Self::Found(report)
             }
             LEFT => Self::Left,
+            UNPRIVILEGED => {
+                let len = reader.u8()?;
+                reader.zeros::<1>()?;
+                match reader.slice(usize::from(len))? {
+                    path if !path.is_empty() && !path.contains(&0) => Self::Unprivileged(path),
+                    _ => return Err(DecodeError::Field("path")),
+                }
+            }
             _ => return Err(DecodeError::Kind(kind)),
         };
         if reader.is_empty() {

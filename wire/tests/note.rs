@@ -20,6 +20,10 @@ fn both_ways(note: &Note<'_>, bytes: &[u8]) {
 #[test]
 fn golden_bytes() {
     both_ways(&Note::Left, b"hpNT\x02\0\x03\0");
+    both_ways(
+        &Note::Unprivileged(b"/bin/x"),
+        b"hpNT\x02\0\x04\0\x06\0/bin/x",
+    );
     both_ways(&Note::Entered(""), b"hpNT\x02\0\x01\0\0\0");
     both_ways(&Note::Entered("a.test"), b"hpNT\x02\0\x01\0\x06\0a.test");
     both_ways(
@@ -48,6 +52,17 @@ fn a_name_that_no_host_has_is_left_out() {
 }
 
 #[test]
+fn paths_are_bounded() {
+    assert!(NoteBytes::unprivileged(&[b'a'; 255]).is_some());
+    assert!(
+        NoteBytes::unprivileged(&[b'a'; 256]).is_none() && NoteBytes::unprivileged(b"").is_none()
+    );
+    for bytes in [&b"hpNT\x02\0\x04\0\0\0"[..], b"hpNT\x02\0\x04\0\x02\0a\0"] {
+        assert_eq!(Note::decode(bytes), Err(DecodeError::Field("path")));
+    }
+}
+
+#[test]
 fn bytes_that_are_no_note() {
     let note = Note::Found(report()).encode();
     let good = note.as_bytes();
@@ -68,7 +83,7 @@ fn bytes_that_are_no_note() {
     assert_eq!(spoilt(0, b'H'), Err(DecodeError::Magic));
     assert_eq!(spoilt(4, 3), Err(DecodeError::Version(3)));
     assert_eq!(spoilt(6, 0), Err(DecodeError::Kind(0)));
-    assert_eq!(spoilt(6, 4), Err(DecodeError::Kind(4)));
+    assert_eq!(spoilt(6, 5), Err(DecodeError::Kind(5)));
     assert_eq!(spoilt(7, 1), Err(DecodeError::Padding));
     assert_eq!(spoilt(8, 0), Err(DecodeError::Name));
     assert_eq!(spoilt(9, 33), Err(DecodeError::Field("count")));

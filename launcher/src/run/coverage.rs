@@ -8,19 +8,56 @@ pub(super) mod watch;
 
 use hallpass_guard::Granted;
 use hallpass_session::escape::escape_bytes;
-use std::ffi::OsStr;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+/// How many programs are named in one session.
+const MAX_NAMED: usize = 256;
 /// ELF header and program headers of any program are well within it.
 const HEAD: u64 = 64 * 1024;
 /// Program header type of the dynamic linker's name (elf(5)).
 const PT_INTERP: u32 = 3;
 /// Characters of the program's name that are shown.
 const SHOWN: usize = 200;
+
+/// The programs that a line has named, so that each is named once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Named(Arc<Mutex<HashSet<OsString>>>);
+
+impl Named {
+    /// With the program that was named before it started.
+    pub(super) fn new(first: Option<PathBuf>) -> Self {
+        let named = first.into_iter().map(PathBuf::into_os_string).collect();
+        Self(Arc::new(Mutex::new(named)))
+    }
+
+    fn is_new(&self, program: &OsStr) -> bool {
+        let mut named = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        named.len() < MAX_NAMED && named.insert(program.to_owned())
+    }
+
+    /// The line for a file that the process `pid` says it is about to start without the file's
+    /// privileges; none where it has none, or that has been said.
+    pub(super) fn unprivileged(&self, pid: u32, path: &[u8]) -> Option<String> {
+        let path = Path::new(OsStr::from_bytes(path));
+        let file = match path.strip_prefix("/") {
+            Ok(inside) => PathBuf::from(format!("/proc/{pid}/root")).join(inside),
+            Err(_) => PathBuf::from(format!("/proc/{pid}/cwd")).join(path),
+        };
+        if !has_privileges(&file) {
+            return None;
+        }
+        let file = std::fs::canonicalize(&file).unwrap_or(file);
+        let is_new = self.is_new(file.as_os_str());
+        is_new.then(|| Reason::Unprivileged.line(file.as_os_str()))
+    }
+}
 
 /// What there is to look for while the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -204,8 +204,9 @@ impl Bound {
         if let Err(text) = core.rules_changed() {
             core.record(Kind::Coverage { text });
         }
+        let named = coverage::Named::new(self.plan.named);
         if let Some(missing) = coverage::Missing::of(guard.as_ref().map(|(_, granted)| granted)) {
-            let (watched, hook, named) = (core.clone(), self.plan.hook, self.plan.named);
+            let (watched, hook, named) = (core.clone(), self.plan.hook, named.clone());
             thread("coverage", move || {
                 let report = |text| watched.record(Kind::Coverage { text });
                 coverage::watch::run(missing, &hook, named, report);
@@ -214,7 +215,8 @@ impl Bound {
         let pid = self.dir.name().pid;
         let asks = match guard {
             Some((listener, _)) => {
-                let decider = Decider::new(core.clone(), pid, command, self.dir.path());
+                let dir = self.dir.path();
+                let decider = Decider::new(core.clone(), pid, command, dir, named);
                 Supervisor::start(listener, Arc::new(decider))
                     .map_err(|error| format!("cannot start the guard: {error}"))?;
                 None

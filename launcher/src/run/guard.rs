@@ -9,6 +9,7 @@ mod refusals;
 mod sockets;
 mod staged;
 
+use super::coverage::Named;
 use brokers::Brokers;
 use hallpass_guard::{
     Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
@@ -58,11 +59,19 @@ pub(super) struct Decider {
     refusals: Mutex<Refusals>,
     out_of_reach: OutOfReach,
     brokers: Brokers,
+    named: Named,
 }
 
 impl Decider {
-    /// For the session with this process id, which has started `command` and whose runtime directory is `dir`.
-    pub(super) fn new(core: Core, session_pid: u32, command: u32, dir: &Path) -> Self {
+    /// For the session with this process id, which has started `command` and whose runtime
+    /// directory is `dir`. `named` are the programs that coverage lines have named.
+    pub(super) fn new(
+        core: Core,
+        session_pid: u32,
+        command: u32,
+        dir: &Path,
+        named: Named,
+    ) -> Self {
         core.trust_only_verified_names();
         Self {
             core,
@@ -74,6 +83,7 @@ impl Decider {
             refusals: Mutex::default(),
             out_of_reach: OutOfReach::new(dir),
             brokers: Brokers::default(),
+            named,
         }
     }
 
@@ -221,7 +231,21 @@ impl Decide for Decider {
 
     fn report(&self, caller: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         match Note::decode(report) {
-            Ok(Note::Entered(_)) => lock(&self.look_ups).enter(caller, Instant::now()),
+            Ok(Note::Entered(name)) => {
+                if !name.is_empty() && !self.core.may_be_looked_up(name) {
+                    let identity = lock(&self.targets).identify(caller.pid);
+                    let what = format!("a look-up of {name}");
+                    self.refuse(caller, identity.as_ref(), &what, Fallback::NoRuleForName);
+                    reply.settle(Verdict::Deny);
+                    return None;
+                }
+                lock(&self.look_ups).enter(caller, Instant::now());
+            }
+            Ok(Note::Unprivileged(path)) => {
+                if let Some(text) = self.named.unprivileged(caller.pid, path) {
+                    self.core.record(Kind::Coverage { text });
+                }
+            }
             Ok(Note::Left) => lock(&self.look_ups).leave(caller),
             Ok(Note::Found(names)) => {
                 let is_new = lock(&self.targets).note(caller.pid, &names);

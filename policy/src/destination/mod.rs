@@ -129,7 +129,16 @@ impl Destination {
             Host::Name(own) => **own == *name,
             Host::Below(zone) => crate::name::is_below(name, zone),
             Host::Unix(_) => false,
-            Host::Group(group) => !group.is_unix(),
+            _ => self.knows_no_names(),
+        }
+    }
+
+    /// Whether it could be satisfied under any name: by an address alone.
+    pub(crate) fn knows_no_names(&self) -> bool {
+        match &self.host {
+            Host::Name(_) | Host::Below(_) | Host::Unix(_) => false,
+            // Name servers are told names, and have none themselves.
+            Host::Group(group) => !group.is_unix() && *group != Group::Dns,
             Host::Address(_) | Host::Network(_) | Host::Range(_) => true,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::engine::{AskId, LookUp};
+use crate::environment;
 use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
@@ -57,6 +58,18 @@ impl Core {
     /// From now on only names that the session has looked up itself satisfy rules that allow.
     pub fn trust_only_verified_names(&self) {
         self.lock().engine.trust_only_verified_names();
+    }
+
+    /// Whether a program may have this name looked up. Not where no rule could open it: nobody is
+    /// to be told of it then. What this machine knows by itself (hosts(5), its own name) is told to
+    /// nobody in any case.
+    #[must_use]
+    pub fn may_be_looked_up(&self, name: &str) -> bool {
+        let Ok(name) = hallpass_policy::canonical_name(name) else {
+            return true;
+        };
+        // In this order: the file is read only where it matters.
+        self.lock().engine.could_open_name(&name) || environment::knows(&name)
     }
 
     /// The names that would change what happens to this flow, if they had its address.

@@ -66,6 +66,13 @@ impl Engine {
         wanted
     }
 
+    /// Whether there is any use in looking this canonical name up: a connection to its address
+    /// could go on.
+    #[must_use]
+    pub fn could_open_name(&self, name: &str) -> bool {
+        self.halted || self.settings.audit || self.policy.could_open_name(name)
+    }
+
     /// Whether this name is outside the local zones and the address is not: rules for the name
     /// do not open it (DNS rebinding).
     #[must_use]

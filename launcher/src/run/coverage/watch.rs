@@ -2,11 +2,12 @@
 //! under the guard those that run without the privileges of their files.
 //!
 //! It looks at facts: is the hook mapped into this process? A program that comes and goes between
-//! two looks is not named. That is the price of costing other programs nothing.
+//! two looks is not named, unless the hook in what starts it says so (`Note::Unprivileged`). That is the price
+//! of costing other programs nothing.
 
-use super::{Missing, Reason, has_privileges, unreached};
+use super::{Missing, Named, Reason, has_privileges, unreached};
 use nix::unistd::Uid;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -18,17 +19,14 @@ use std::time::Duration;
 /// Between two looks while programs come and go, and while none do.
 const BUSY: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_secs(1);
-/// How many programs are named in one session.
-const MAX_NAMED: usize = 256;
 /// How many processes are looked at: a fork bomb is not to keep us busy.
 const MAX_PROCESSES: usize = 4096;
 
 /// A program's file: device and inode.
 type Image = (u64, u64);
 
-/// Looks, for as long as the session lives. `named` is the program that was named before it
-/// started.
-pub(crate) fn run(missing: Missing, hook: &Path, named: Option<PathBuf>, report: impl Fn(String)) {
+/// Looks, for as long as the session lives.
+pub(in crate::run) fn run(missing: Missing, hook: &Path, named: Named, report: impl Fn(String)) {
     let mut watch = Watch::new(missing, hook, named);
     let mut pause = BUSY;
     loop {
@@ -44,7 +42,7 @@ struct Watch {
     /// Our own program: the child that is about to become CMD still is it.
     own: Option<Image>,
     hook: Vec<u8>,
-    named: HashSet<OsString>,
+    named: Named,
     /// What files say, so that each is read once.
     files: HashMap<Image, Option<Reason>>,
     seen: HashMap<u32, Seen>,
@@ -59,13 +57,13 @@ struct Seen {
 }
 
 impl Watch {
-    fn new(missing: Missing, hook: &Path, named: Option<PathBuf>) -> Self {
+    fn new(missing: Missing, hook: &Path, named: Named) -> Self {
         Self {
             missing,
             session: std::process::id(),
             own: image(Path::new("/proc/self/exe")),
             hook: hook.file_name().unwrap_or_default().as_bytes().to_vec(),
-            named: named.into_iter().map(PathBuf::into_os_string).collect(),
+            named,
             files: HashMap::new(),
             seen: HashMap::new(),
         }
@@ -154,7 +152,7 @@ impl Watch {
 
     fn name(&mut self, process: &Path, reason: Reason, report: &impl Fn(String)) {
         let program = program(process);
-        if self.named.len() < MAX_NAMED && self.named.insert(program.clone()) {
+        if self.named.is_new(&program) {
             report(reason.line(&program));
         }
     }
@@ -227,7 +225,7 @@ fn children(pid: u32) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Missing, Watch, descendants, is_privileged};
+    use super::{Missing, Named, Watch, descendants, is_privileged};
     use std::path::Path;
     use std::process::{Command, Stdio};
 
@@ -236,7 +234,7 @@ mod tests {
         let watch = Watch::new(
             Missing::Hook,
             Path::new("/cache/hallpass/hook-1234.so"),
-            None,
+            Named::default(),
         );
         let line = |path: &str| format!("7f00-7f01 r-xp 00000000 00:1c 77   {path}\n");
         assert!(watch.has_hook(line("/cache/hallpass/hook-1234.so").as_bytes()));
