@@ -295,12 +295,9 @@ impl AskServer {
     fn look_up(&mut self, token: Token, pid: u32, identity: &Identity, report: &NameReport) {
         if report.addresses().is_empty() && !self.core.may_be_looked_up(report.name()) {
             let reason = Fallback::NoRuleForName;
-            self.core.record_refusal(Kind::Refused {
-                pid,
-                app: identity.app.identity().to_owned(),
-                what: format!("a look-up of {}", report.name()),
-                source: Source::Fallback { reason },
-            });
+            let what = format!("a look-up of {}", report.name());
+            let refused = Kind::refused(pid, Some(&identity.app), what, reason);
+            self.core.record_refusal(refused);
             let source = Source::Fallback { reason };
             return self.say(token, verdict_reply(Verdict::Deny, &source));
         }

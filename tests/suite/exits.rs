@@ -197,3 +197,36 @@ fn verbose_prints_each_decision_as_one_line() {
     assert!(lines_with(&good.address.to_string()) >= 1, "{outcome}");
     assert!(lines_with(&bad.address.to_string()) >= 1, "{outcome}");
 }
+
+/// Where nothing would work it is said before anything begins, and nothing is left.
+#[test]
+fn too_few_descriptors_and_no_proc_are_125_and_said() {
+    let dir = Dir::new();
+    let run = |guard: &str, before: &str| {
+        let hallpass = env!("CARGO_BIN_EXE_hallpass");
+        let script = format!("{before} && {hallpass} run {guard} --prompt=none -- echo ran");
+        dir.bare(&["unshare", "-rm", "sh", "-c", &script]).output()
+    };
+    if !run("--guard=off", "true").status.success() {
+        crate::harness::skipped("no mount namespace can be had here");
+        return;
+    }
+    for guard in ["--guard=on", "--guard=off"] {
+        let outcome = run(guard, "ulimit -n 31").code(125).says("ulimit -n 256");
+        assert_eq!(outcome.stdout, "");
+        run(guard, "ulimit -n 32").ok().prints("ran");
+        let outcome = run(guard, "mount -t tmpfs none /proc").code(125);
+        assert_eq!(outcome.says("no /proc here").stdout, "");
+        dir.expect_nothing_left();
+    }
+}
+
+/// A target takes the session's descriptors away: even then it clears up.
+#[test]
+fn a_session_without_descriptors_leaves_nothing_behind() {
+    let dir = Dir::new();
+    let starve = "prlimit --nofile=0 --pid ${HALLPASS%%-*}";
+    let run = dir.run(&["--default", "allow"], &["sh", "-c", starve]);
+    run.output().ok();
+    dir.expect_nothing_left();
+}

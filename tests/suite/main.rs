@@ -34,6 +34,7 @@ mod liveness;
 mod load;
 mod names;
 mod package;
+mod privileges;
 mod programs;
 mod prompt;
 mod report;

@@ -21,6 +21,12 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) flags: RunFlags,
 
+    /// Start the program as this user (a name or a number; root only), with its groups and home.
+    /// So `sudo hallpass run --user "$SUDO_USER" -- CMD` starts it as you, and sudo, su and ping
+    /// inside keep the privileges that they lose when hallpass itself is started as you.
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+
     /// Set by `hallpass learn`.
     #[arg(skip = None)]
     pub(crate) learning: Option<Learning>,

@@ -1,6 +1,7 @@
 //! Starting CMD: forked by the session into the front's process group, held at a gate until
 //! somebody can be asked, then executed with everything as our caller left it.
 
+use super::user::User;
 use crate::sys;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -18,6 +19,8 @@ pub(super) struct Command {
     pub(super) argv: Vec<OsString>,
     /// Environment, in the caller's order.
     pub(super) environment: Vec<(OsString, OsString)>,
+    /// Who it is started as, if not as whoever started us.
+    user: Option<User>,
 }
 
 /// CMD after the fork.
@@ -37,7 +40,16 @@ impl Command {
         Self {
             argv: argv.to_vec(),
             environment: std::env::vars_os().collect(),
+            user: None,
         }
+    }
+
+    /// Starts it as this user, in whose home and by whose name it finds itself.
+    pub(super) fn start_as(&mut self, user: User) {
+        for (name, value) in user.variables() {
+            self.set(name, value);
+        }
+        self.user = Some(user);
     }
 
     /// The value of a variable.
@@ -79,7 +91,14 @@ impl Command {
             }),
             ForkResult::Child => {
                 drop((gate, failure));
-                let errno = become_command(&argv, &environment, group, mask, &gate_read);
+                let errno = become_command(
+                    &argv,
+                    &environment,
+                    group,
+                    mask,
+                    &gate_read,
+                    self.user.as_ref(),
+                );
                 // Nobody may be there to read it; the status says that it failed all the same.
                 let _ = write(&failure_write, &(errno as i32).to_ne_bytes());
                 sys::exit_now(crate::exit::Exit::Ours.code().into())
@@ -95,6 +114,7 @@ fn become_command(
     group: Pid,
     mask: &SigSet,
     gate: &OwnedFd,
+    user: Option<&User>,
 ) -> Errno {
     let ready = || -> Result<(), Errno> {
         setpgid(Pid::from_raw(0), group)?;
@@ -112,6 +132,9 @@ fn become_command(
             sys::close_inherited(fd);
         }
         sys::restore_dispositions()?;
+        if let Some(user) = user {
+            user.become_it()?;
+        }
         // Last, so that a signal that waits already finds everything in its place.
         pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(mask), None)
     };

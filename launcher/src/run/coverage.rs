@@ -50,7 +50,8 @@ impl Named {
             Ok(inside) => PathBuf::from(format!("/proc/{pid}/root")).join(inside),
             Err(_) => PathBuf::from(format!("/proc/{pid}/cwd")).join(path),
         };
-        if !has_privileges(&file) {
+        let process = std::fs::metadata(format!("/proc/{pid}")).ok()?;
+        if !gives_privileges(&file, process.uid(), process.gid()) {
             return None;
         }
         let file = std::fs::canonicalize(&file).unwrap_or(file);
@@ -185,13 +186,20 @@ fn find(program: &OsStr, search: Option<&OsStr>) -> Option<PathBuf> {
         })
 }
 
+/// Whether a file gives this process more than it has.
 fn has_privileges(path: &Path) -> bool {
+    let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    gives_privileges(path, user.as_raw(), group.as_raw())
+}
+
+/// The same for a process of this user and group.
+fn gives_privileges(path: &Path, user: u32, group: u32) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| {
         let mode = meta.permissions().mode();
-        (mode & 0o4000 != 0 && meta.uid() != nix::unistd::geteuid().as_raw())
-            || (mode & 0o2010 == 0o2010 && meta.gid() != nix::unistd::getegid().as_raw())
+        (mode & 0o4000 != 0 && meta.uid() != user)
+            || (mode & 0o2010 == 0o2010 && meta.gid() != group)
             // Root has them anyway.
-            || (!nix::unistd::geteuid().is_root() && has_file_capabilities(path))
+            || (user != 0 && has_file_capabilities(path))
     })
 }
 

@@ -106,6 +106,7 @@ fn run_args(args: LearnArgs) -> Result<RunArgs, Problem> {
             fail_on_block: None,
         },
         command: args.command,
+        user: None,
         learning: Some(Learning {
             output: args.output,
             so_far,

@@ -39,9 +39,11 @@ mod saved;
 mod session;
 mod signals;
 mod span;
+mod surroundings;
 mod terminal;
 mod timeout;
 mod totals;
+mod user;
 pub(crate) mod window;
 
 pub(crate) use guard::cannot_install;
@@ -63,10 +65,14 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 /// Forks the session and goes on as the front.
 fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
     refuse_nested()?;
+    surroundings::check()?;
     let flags = &args.flags;
     let places = places(flags.prompt)?;
     let policy::Assembled { policy, saved } = policy::assemble(&flags.rules)?;
-    let command = Command::new(&args.command);
+    let mut command = Command::new(&args.command);
+    if let Some(user) = &args.user {
+        command.start_as(user::User::find(user)?);
+    }
     let program = args
         .command
         .first()
