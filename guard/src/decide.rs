@@ -25,6 +25,12 @@ pub trait Decide: Send + Sync + 'static {
         None
     }
 
+    /// A UNIX socket was connected. `peer` is the process that listens there, by the kernel's word
+    /// of when it began to.
+    fn connected(&self, caller: Caller, peer: u32, destination: &Destination) {
+        let _ = (caller, peer, destination);
+    }
+
     /// Something was refused that nobody was asked about.
     fn refused(&self, caller: Caller, refusal: Refusal) {
         let _ = (caller, refusal);

@@ -28,6 +28,7 @@ mod hostile;
 mod inspect;
 mod killed;
 mod learn;
+mod leaving;
 mod lifetime;
 mod lists;
 mod liveness;

@@ -22,6 +22,8 @@ pub(crate) struct Connect {
     stage: Stage,
     /// Of the caller, who can't change them while it waits.
     rights: Rights,
+    /// Of a UNIX socket.
+    destination: Option<Box<Destination>>,
     /// What a connection in progress said when it began; the answer where its time runs out.
     begun: Option<Errno>,
 }
@@ -44,7 +46,7 @@ enum Purpose {
         probe: bool,
     },
     /// The UNIX socket behind a path.
-    Path(Found),
+    Path(Box<Found>),
 }
 
 impl Connect {
@@ -54,6 +56,7 @@ impl Connect {
             address,
             stage: Stage::New,
             rights: Rights::Own,
+            destination: None,
             begun: None,
         }
     }
@@ -66,6 +69,9 @@ impl Connect {
                         return Step::Gone;
                     }
                     self.stage = Stage::Asked(purpose);
+                    if context.socket.family == Family::Unix {
+                        self.destination = Some(Box::new(destination.clone()));
+                    }
                     return Step::Ask(Matter::Destination(destination));
                 }
                 Ok((purpose, None)) => self.stage = Stage::Going(purpose),
@@ -127,7 +133,7 @@ impl Connect {
                     }
                     UnixName::Path(path) => {
                         let (found, destination) = unix::find(context, &self.rights, path)?;
-                        Ok((Purpose::Path(found), Some(destination)))
+                        Ok((Purpose::Path(Box::new(found)), Some(destination)))
                     }
                 }
             }
@@ -174,6 +180,12 @@ impl Connect {
                 result => result,
             }
         };
+        if let (Ok(()), Some(destination)) = (result, &self.destination)
+            && let Ok(peer @ 1..) = sys::peer(socket.as_fd())
+        {
+            let caller = context.target.caller;
+            context.surroundings.connected(caller, peer, destination);
+        }
         Step::Done(result.map(|()| 0).into())
     }
 

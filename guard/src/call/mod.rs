@@ -7,7 +7,7 @@ mod send;
 mod unix;
 
 use crate::answer::Answer;
-use crate::decide::{Caller, Refusal, Verdict};
+use crate::decide::{Caller, Destination, Refusal, Verdict};
 use crate::rights::Rights;
 use crate::socket::Socket;
 use crate::target::{Memory, Target};
@@ -31,6 +31,8 @@ pub(crate) struct Context<'a> {
 pub(crate) trait Surroundings {
     /// Says what was refused.
     fn refused(&self, caller: Caller, refusal: Refusal);
+    /// Says that a UNIX socket was connected to what `peer` listens at.
+    fn connected(&self, caller: Caller, peer: u32, destination: &Destination);
     /// Claims the only right to touch the send timeout of the socket with this inode; false where
     /// somebody else has it.
     fn claim(&self, inode: u64) -> bool;

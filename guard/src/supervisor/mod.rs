@@ -11,7 +11,7 @@ mod made;
 use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
 use crate::copies::Copies;
-use crate::decide::{Call, Caller, Decide, Refusal, Reply, Verdict, Withdrawn};
+use crate::decide::{Call, Caller, Decide, Destination, Refusal, Reply, Verdict, Withdrawn};
 use crate::listener::Listener;
 use crate::rights::{Own, Rights};
 use crate::roles::Roles;
@@ -229,6 +229,10 @@ impl Shared {
 impl Surroundings for Shared {
     fn refused(&self, caller: Caller, refusal: Refusal) {
         self.decide.refused(caller, refusal);
+    }
+
+    fn connected(&self, caller: Caller, peer: u32, destination: &Destination) {
+        self.decide.connected(caller, peer, destination);
     }
 
     fn claim(&self, inode: u64) -> bool {

@@ -115,6 +115,14 @@ pub(crate) fn option(socket: BorrowedFd<'_>, name: i32) -> Result<i32, Errno> {
     Ok(value)
 }
 
+/// The process at the other end of a connected UNIX socket (SO_PEERCRED); 0 for one that has no
+/// number here.
+pub(crate) fn peer(socket: BorrowedFd<'_>) -> Result<u32, Errno> {
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+    let credentials = getsockopt(&socket, PeerCredentials)?;
+    Ok(u32::try_from(credentials.pid()).unwrap_or(0))
+}
+
 /// SO_SNDTIMEO: seconds and microseconds, 0 and 0 for none.
 pub(crate) fn send_timeout(socket: BorrowedFd<'_>) -> Result<libc::timeval, Errno> {
     let mut value = libc::timeval {

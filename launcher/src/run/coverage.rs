@@ -60,6 +60,13 @@ impl Named {
     }
 }
 
+/// The name of the program that a process runs, to be shown.
+pub(super) fn program_of(pid: u32) -> String {
+    let program = watch::program(&PathBuf::from(format!("/proc/{pid}")));
+    let name = Path::new(&program).file_name().unwrap_or_default();
+    escape_bytes(name.as_bytes(), SHOWN)
+}
+
 /// What there is to look for while the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {

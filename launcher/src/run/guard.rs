@@ -5,11 +5,12 @@
 
 mod brokers;
 mod look_ups;
+mod outside;
 mod refusals;
 mod sockets;
 mod staged;
 
-use super::coverage::Named;
+use super::coverage::{self, Named};
 use brokers::Brokers;
 use hallpass_guard::{
     Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
@@ -60,6 +61,8 @@ pub(super) struct Decider {
     out_of_reach: OutOfReach,
     brokers: Brokers,
     named: Named,
+    /// Programs, and the sockets by which they have others work for them.
+    leaving: Mutex<Said>,
 }
 
 impl Decider {
@@ -84,6 +87,7 @@ impl Decider {
             out_of_reach: OutOfReach::new(dir),
             brokers: Brokers::default(),
             named,
+            leaving: Mutex::default(),
         }
     }
 
@@ -262,6 +266,27 @@ impl Decide for Decider {
         }
         reply.settle(Verdict::Allow);
         None
+    }
+
+    fn connected(&self, caller: Caller, peer: u32, destination: &Destination) {
+        let Some((path, what)) = outside::socket(destination) else {
+            return;
+        };
+        let app = {
+            let mut targets = lock(&self.targets);
+            if targets.identify(peer).is_some() {
+                return;
+            }
+            targets.identify(caller.pid).map(|it| it.app)
+        };
+        let app = app.as_deref().map_or("", App::identity);
+        if lock(&self.leaving).is_new(&format!("{app}\n{path}")) {
+            let listener = coverage::program_of(peer);
+            let text = format!("uses {listener}[{peer}] at unix:{path}: {what}");
+            self.core.record(Kind::Coverage {
+                text: refusals::line(app, caller.pid, &text),
+            });
+        }
     }
 
     fn refused(&self, caller: Caller, refusal: Refusal) {

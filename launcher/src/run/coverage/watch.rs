@@ -159,7 +159,7 @@ impl Watch {
 }
 
 /// Its file's path, or the short name where that cannot be read.
-fn program(process: &Path) -> OsString {
+pub(super) fn program(process: &Path) -> OsString {
     if let Ok(path) = fs::read_link(process.join("exe")) {
         return path.into_os_string();
     }
