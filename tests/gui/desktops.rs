@@ -1,6 +1,7 @@
 //! The window on other desktops: Wayland, settings that change, letters of other scripts.
 
-use crate::screen::{Run, Screen, eventually, server};
+use crate::run::{Run, server};
+use crate::screen::{Screen, eventually};
 use crate::{REFUSED, SIZE};
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! What the window looks like, from the real program.
 
-use crate::screen::{ARMED, STAYS, Screen, eventually, server};
+use crate::run::{STAYS, server};
+use crate::screen::{ARMED, Screen, eventually};
 use std::time::Duration;
 
 /// Writes a script that `sh` runs in one session: three programs, five calls of `path`.

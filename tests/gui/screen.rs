@@ -1,7 +1,7 @@
 //! A screen of the test's own: Xvfb, openbox, a home, and hallpass on it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use crate::run::Run;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,8 +12,6 @@ use tempfile::TempDir;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys count 700 ms after a frame, which takes a debug build on two busy cores a second or two.
 pub(crate) const ARMED: Duration = Duration::from_secs(4);
-/// What [`server`] begins to answer and does not end.
-pub(crate) const STAYS: &str = "/stays";
 const TOOLS: [&str; 8] = [
     "Xvfb", "openbox", "xdotool", "import", "xprop", "curl", "wget", "script",
 ];
@@ -166,7 +164,10 @@ impl Screen {
         ];
         let mut command = self.command("script");
         command.args(["-qec", &words.concat().join(" "), "/dev/null"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Run(Some(command.spawn().unwrap()))
     }
 
@@ -357,46 +358,6 @@ impl Drop for Screen {
     }
 }
 
-/// A program under hallpass; ended with the case.
-pub(crate) struct Run(Option<Child>);
-
-impl Run {
-    pub(crate) fn has_ended(&mut self) -> bool {
-        let child = self.0.as_mut().expect("not ended before");
-        child.try_wait().unwrap().is_some()
-    }
-
-    /// Its exit status and what it printed (stdout, stderr).
-    #[track_caller]
-    pub(crate) fn end(mut self) -> (Option<i32>, String, String) {
-        let mut child = self.0.take().unwrap();
-        let start = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            if start.elapsed() > PATIENCE {
-                let _ = child.kill();
-                panic!("it did not end");
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let output = child.wait_with_output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (
-            output.status.code(),
-            text(&output.stdout),
-            text(&output.stderr),
-        )
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 /// The processes that call themselves `name` and were started with `argument`.
 pub(crate) fn processes(name: &str, argument: &str) -> Vec<String> {
     let listing = std::fs::read_dir("/proc").unwrap().flatten();
@@ -418,31 +379,5 @@ pub(crate) fn eventually<T>(what: &str, mut ready: impl FnMut() -> Option<T>) ->
         }
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(30));
-    }
-}
-
-/// A web server on loopback that says `hello`; its URL.
-pub(crate) fn server() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream));
-        }
-    });
-    url
-}
-
-fn answer(mut stream: TcpStream) {
-    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    let asked: Vec<String> = lines
-        .map_while(|line| line.ok().filter(|line| !line.is_empty()))
-        .collect();
-    let stays = asked.first().is_some_and(|line| line.contains(STAYS));
-    let length = if stays { 100_000 } else { 5 };
-    let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\nhello");
-    let _ = stream.write_all(head.as_bytes());
-    if stays {
-        std::thread::sleep(PATIENCE);
     }
 }
