@@ -293,7 +293,7 @@ impl AskServer {
     }
 
     fn look_up(&mut self, token: Token, pid: u32, identity: &Identity, report: &NameReport) {
-        if report.addresses().is_empty() && !self.core.may_be_looked_up(report.name()) {
+        if report.addresses().is_empty() && !self.core.may_be_looked_up(report.name(), pid) {
             let reason = Fallback::NoRuleForName;
             let what = format!("a look-up of {}", report.name());
             let refused = Kind::refused(pid, Some(&identity.app), what, reason);

@@ -3,10 +3,12 @@
 use crate::core::Core;
 use hallpass_policy::{Environment, canonical_name};
 use ipnet::IpNet;
+use nix::fcntl::OFlag;
 use nix::ifaddrs::getifaddrs;
 use std::fs::File;
 use std::io::Read;
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 /// resolv.conf(5) files are short; the rest of a longer one is not looked at.
@@ -27,20 +29,30 @@ pub fn read() -> Environment {
     }
 }
 
-/// Whether this machine gives this canonical name an address without asking anybody: loopback's
-/// (RFC 6761), its own, and those of hosts(5).
+/// Whether the process `pid` finds an address for this canonical name without asking anybody:
+/// loopback's (RFC 6761), the machine's own, and those of hosts(5), where it may have a file of its
+/// own (containers).
 #[must_use]
-pub fn knows(name: &str) -> bool {
-    let mut text = String::new();
-    if let Ok(file) = File::open("/etc/hosts") {
-        let _ = file.take(MAX_HOSTS).read_to_string(&mut text);
-    }
+pub fn knows(name: &str, pid: u32) -> bool {
     let own = rustix::system::uname();
     let own = own.nodename().to_string_lossy();
     name == "localhost"
         || name.ends_with(".localhost")
         || canonical_name(&own).is_ok_and(|own| own == name)
-        || has_host(&text, name)
+        || hosts_of(pid).is_some_and(|hosts| has_host(&hosts, name))
+}
+
+fn hosts_of(pid: u32) -> Option<String> {
+    let mut options = File::options();
+    // What a target has put there must not hold us up.
+    options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let file = options.open(format!("/proc/{pid}/root/etc/hosts")).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = Vec::new();
+    file.take(MAX_HOSTS).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }
 
 fn has_host(hosts: &str, name: &str) -> bool {
@@ -117,6 +129,7 @@ mod tests {
 
     #[test]
     fn what_the_machine_knows_is_told_to_nobody() {
+        let knows = |name| knows(name, std::process::id());
         assert!(knows("localhost") && knows("a.localhost"));
         assert!(!knows("example.com") && !knows("notlocalhost"));
         let hosts = "127.0.0.1\tlocalhost # example.com\n192.0.2.1 One.test two.test.\n#192.0.2.2 three.test\n";

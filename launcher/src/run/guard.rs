@@ -236,7 +236,7 @@ impl Decide for Decider {
     fn report(&self, caller: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         match Note::decode(report) {
             Ok(Note::Entered(name)) => {
-                if !name.is_empty() && !self.core.may_be_looked_up(name) {
+                if !name.is_empty() && !self.core.may_be_looked_up(name, caller.pid) {
                     let identity = lock(&self.targets).identify(caller.pid);
                     let what = format!("a look-up of {name}");
                     self.refuse(caller, identity.as_ref(), &what, Fallback::NoRuleForName);

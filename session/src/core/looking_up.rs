@@ -60,16 +60,16 @@ impl Core {
         self.lock().engine.trust_only_verified_names();
     }
 
-    /// Whether a program may have this name looked up. Not where no rule could open it: nobody is
-    /// to be told of it then. What this machine knows by itself (hosts(5), its own name) is told to
-    /// nobody in any case.
+    /// Whether the process `pid` may have this name looked up. Not where no rule could open it: nobody is
+    /// to be told of it then. What it knows by itself (hosts(5), the machine's name) is told to nobody in
+    /// any case.
     #[must_use]
-    pub fn may_be_looked_up(&self, name: &str) -> bool {
+    pub fn may_be_looked_up(&self, name: &str, pid: u32) -> bool {
         let Ok(name) = hallpass_policy::canonical_name(name) else {
             return true;
         };
         // In this order: the file is read only where it matters.
-        self.lock().engine.could_open_name(&name) || environment::knows(&name)
+        self.lock().engine.could_open_name(&name) || environment::knows(&name, pid)
     }
 
     /// The names that would change what happens to this flow, if they had its address.
