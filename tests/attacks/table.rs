@@ -1,7 +1,7 @@
 //! The table in docs/threat-model.md, and what it is compared with.
 
 use crate::attack::{Attack, Ear, Program, Who};
-use crate::harness::skipped;
+use crate::harness::{makes_sockets, skipped};
 use crate::list;
 use crate::programs::Programs;
 use crate::run::{Column, Outcome, User, run};
@@ -52,6 +52,7 @@ pub(crate) fn check(title: &str, tier: Tier) {
                     let Some((attack, user)) = next else { return };
                     if let Some(row) = try_row(attack, user, tier, &programs)
                         && !document.contains(&row)
+                        && !(makes_sockets() && document.contains(&less_strict(&row)))
                     {
                         write!(wrong.lock().unwrap(), "as {user:?}: {row}").unwrap();
                     }
@@ -174,9 +175,13 @@ fn try_row(attack: &Attack, user: User, tier: Tier, programs: &Mutex<Programs>) 
         if attack.any_error && matches!(outcome, Outcome::Stopped(_)) {
             outcome = Outcome::Stopped(String::new());
         }
+        // In a container some are stopped before hallpass sees them.
+        let needs = attack
+            .needs
+            .or(makes_sockets().then_some("to be no container"));
         if column == Column::Bare
             && outcome != Outcome::GetsOut
-            && let Some(needs) = attack.needs
+            && let Some(needs) = needs
         {
             skipped(&format!("{} needs {needs}: {outcome:?}", attack.name));
             return None;
@@ -189,6 +194,18 @@ fn try_row(attack: &Attack, user: User, tier: Tier, programs: &Mutex<Programs>) 
     }
     let cells: [String; 3] = cells.try_into().unwrap();
     Some(row(attack, &cells))
+}
+
+/// A row as it is where the guard asks instead of refusing. Where it makes the sockets it refuses
+/// some that it has no hold on.
+fn less_strict(row: &str) -> String {
+    let mut cells: Vec<&str> = row.split(" | ").collect();
+    if let [_, _, _, on, _] = cells.as_mut_slice()
+        && on.starts_with("stopped")
+    {
+        *on = "asked";
+    }
+    cells.join(" | ")
 }
 
 /// What should get out bare did not, or a race never came to what it races for.

@@ -3,7 +3,7 @@
 use crate::guarded::raw;
 use crate::harness::{Dir, Http, Outcome, TestCommand, Udp, eventually, missing};
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 /// Compiles the program that starts another as Docker does.
 fn container(dir: &Dir) -> String {
@@ -118,6 +118,32 @@ import signal; signal.pause()
     running.expect_stdout("closed");
     running.signal(nix::sys::signal::Signal::SIGTERM);
     running.finish().signal(nix::sys::signal::Signal::SIGTERM);
+    dir.expect_nothing_left();
+}
+
+/// What CMD had bound is free when it has ended, though a process of it goes on.
+#[test]
+fn a_port_is_free_for_whoever_comes_next() {
+    if missing("python3") {
+        return;
+    }
+    let dir = Dir::new();
+    let code = "
+import os, socket
+s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
+if not os.fork():
+    s.close(); null = os.open('/dev/null', os.O_RDWR)
+    for fd in 0, 1, 2: os.dup2(null, fd)
+    os.execlp('sleep', 'sleep', '3')
+import time; time.sleep(0.2)
+print(port)
+";
+    for _ in 0..3 {
+        let outcome = run(&dir, &["--default", "deny"], &["python3", "-c", code]);
+        let outcome = outcome.output().ok();
+        let port: u16 = outcome.stdout.trim().parse().unwrap();
+        UdpSocket::bind(("127.0.0.1", port)).unwrap();
+    }
     dir.expect_nothing_left();
 }
 

@@ -1,6 +1,6 @@
 //! `hallpass flows` and `hallpass end`: what is open, and its end.
 
-use crate::harness::{Dir, Outcome, Running, eventually, missing, no_ipv6};
+use crate::harness::{Dir, Outcome, Running, eventually, missing, no_ending, no_ipv6};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -101,6 +101,9 @@ fn end(dir: &Dir, flow: &Value, options: &[&str]) -> Outcome {
 
 #[test]
 fn a_connection_is_listed_with_bytes_state_and_rule_and_ended_in_order() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -184,6 +187,9 @@ fn a_connection_is_listed_with_bytes_state_and_rule_and_ended_in_order() {
 
 #[test]
 fn a_reset_is_seen_by_the_server() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -198,6 +204,9 @@ fn a_reset_is_seen_by_the_server() {
 
 #[test]
 fn with_deny_it_does_not_come_back() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -220,6 +229,9 @@ fn with_deny_it_does_not_come_back() {
 
 #[test]
 fn without_deny_it_may_come_back() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -233,6 +245,9 @@ fn without_deny_it_may_come_back() {
 
 #[test]
 fn a_refusal_names_what_stays_open() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -272,6 +287,9 @@ fn a_refusal_names_what_stays_open() {
 
 #[test]
 fn ipv6_and_a_mapped_ipv4_address() {
+    if no_ending() {
+        return;
+    }
     if no_ipv6() {
         return;
     }
@@ -307,6 +325,9 @@ fn ipv6_and_a_mapped_ipv4_address() {
 
 #[test]
 fn connected_udp_is_listed_and_ended() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let server = UdpSocket::bind((V4, 0)).unwrap();
     let at = server.local_addr().unwrap();
@@ -339,6 +360,9 @@ input()
 
 #[test]
 fn a_socket_that_processes_share_is_one_connection() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -370,6 +394,9 @@ print("parent:", s.recv(10), flush=True)
 
 #[test]
 fn what_came_in_is_listed_only_with_all() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let program = r#"
 import socket
@@ -398,6 +425,9 @@ s.recv(10)
 
 #[test]
 fn a_static_program_is_listed_as_not_decided() {
+    if no_ending() {
+        return;
+    }
     if missing("busybox") {
         return;
     }
@@ -447,6 +477,9 @@ fn a_static_program_is_listed_as_not_decided() {
 
 #[test]
 fn a_static_program_is_decided_under_the_guard() {
+    if no_ending() {
+        return;
+    }
     if missing("busybox") {
         return;
     }
@@ -471,6 +504,9 @@ fn a_static_program_is_decided_under_the_guard() {
 
 #[test]
 fn mptcp_is_listed_once() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();
@@ -494,6 +530,9 @@ fn mptcp_is_listed_once() {
 
 #[test]
 fn nothing_of_it_needs_root() {
+    if no_ending() {
+        return;
+    }
     if missing("setpriv") {
         return;
     }
@@ -571,6 +610,9 @@ fn what_is_gone_or_never_was_is_told_apart() {
 
 #[test]
 fn a_program_with_thousands_of_descriptors_is_looked_through() {
+    if no_ending() {
+        return;
+    }
     let dir = Dir::new();
     let listener = Peer::listen(V4);
     let at = listener.local_addr().unwrap();

@@ -20,11 +20,20 @@ impl Place {
         format!("/proc/{}/fd/{}", self.tid, self.fd)
     }
 
+    fn is_path(self) -> bool {
+        let info = fs::read_to_string(format!("/proc/{}/fdinfo/{}", self.tid, self.fd));
+        info.is_ok_and(|it| says_path(&it))
+    }
+
     /// The inode of the socket that is there.
     pub(super) fn socket(self, device: u64) -> Result<u64, Errno> {
         match stat(self.path().as_str()) {
             Ok(it) if SFlag::from_bits_truncate(it.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK => {
-                Err(Errno::ENOTSOCK)
+                Err(if self.is_path() {
+                    Errno::EBADF
+                } else {
+                    Errno::ENOTSOCK
+                })
             }
             // A UNIX socket's file, opened with O_PATH.
             Ok(it) if it.st_dev != device => Err(Errno::EBADF),
@@ -33,6 +42,13 @@ impl Place {
             Err(errno) => Err(errno),
         }
     }
+}
+
+/// Whether a line of /proc/PID/fdinfo says O_PATH: to the kernel such a descriptor is none.
+fn says_path(info: &str) -> bool {
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|it| i32::from_str_radix(it.trim(), 8).ok());
+    flags.is_some_and(|it| it & libc::O_PATH != 0)
 }
 
 /// What a socket is of which there is no copy: as much as can be told from outside.
@@ -147,6 +163,7 @@ mod tests {
     use std::collections::HashSet;
     use std::net::{TcpListener, UdpSocket};
     use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
     use std::os::unix::net::{UnixDatagram, UnixStream};
     use std::process::{Command, Stdio};
 
@@ -176,6 +193,12 @@ mod tests {
         assert_eq!(Unseen::at(here(&datagrams), inode), Ok(Unseen::Other));
         let file = tempfile::tempfile().unwrap();
         assert_eq!(here(&file).socket(device), Err(Errno::ENOTSOCK));
+        let path = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_PATH)
+            .open("/")
+            .unwrap();
+        assert_eq!(here(&path).socket(device), Err(Errno::EBADF));
         let nothing = Place { tid: 1, fd: 9999 };
         assert!(nothing.socket(device).is_err());
     }

@@ -39,10 +39,8 @@ impl Shared {
                 self.make(copies, notification);
             }
             libc::SYS_bind => {
-                let [_, address, length, ..] = notification.arguments;
-                let memory = Memory::of(notification.tid);
                 // One that cannot be read the kernel will not read either.
-                if let Ok(address) = Address::copy(memory, address, length) {
+                if let Ok(address) = Self::address(notification) {
                     copies.make_room(notification.tid, first, &address);
                 }
                 let permission = MayProceed::for_waiting_to_be_reached();
@@ -126,10 +124,25 @@ impl Shared {
             Ok((target, Ok(own))) => Ok((target, own)),
             Ok((_, Err((inode, what)))) => Err(match kind {
                 CallKind::Connect => self.connect_unseen(copies, notification, inode, what),
-                _ => self.send_unseen(copies, notification, kind, what),
+                _ => self.send_unseen(copies, notification, kind, inode, what),
             }),
-            Err(errno) => Err(Answer::Error(self.cannot_look(tid, errno))),
+            Err(errno) => {
+                // The kernel reads the address before it looks what the descriptor is of.
+                let address = || Self::address(notification).err();
+                let first = match (errno, kind) {
+                    (Errno::ENOTSOCK, CallKind::Connect) => address(),
+                    _ => None,
+                };
+                let errno = first.unwrap_or_else(|| self.cannot_look(tid, errno));
+                Err(Answer::Error(errno))
+            }
         }
+    }
+
+    /// What connect(2) and bind(2) are given.
+    fn address(notification: &Notification) -> Result<Address, Errno> {
+        let [_, address, length, ..] = notification.arguments;
+        Address::copy(Memory::of(notification.tid), address, length)
     }
 
     /// A connect on a socket without a copy can only be told what the kernel would say.
@@ -140,8 +153,7 @@ impl Shared {
         inode: u64,
         what: Unseen,
     ) -> Answer {
-        let [_, address, length, ..] = notification.arguments;
-        let address = match Address::copy(Memory::of(notification.tid), address, length) {
+        let address = match Self::address(notification) {
             Ok(address) => address,
             Err(errno) => return Answer::Error(errno),
         };
@@ -163,6 +175,7 @@ impl Shared {
         copies: &Copies,
         notification: &Notification,
         kind: CallKind,
+        inode: u64,
         what: Unseen,
     ) -> Answer {
         let tid = notification.tid;
@@ -171,6 +184,10 @@ impl Shared {
             CallKind::SendMsg => third,
             _ => fourth,
         };
+        let opens = flags & libc::MSG_FASTOPEN as u64 != 0;
+        if what == Unseen::Tcp && opens && copies.settled(inode).is_some() {
+            return Answer::Error(Errno::EISCONN);
+        }
         let Some(permission) = MayProceed::for_unseen(what, flags, tid) else {
             return self.no_copy(notification, Errno::ECONNREFUSED);
         };

@@ -29,7 +29,9 @@ use std::time::Instant;
 /// The supervisor of one program. It works until no process of it is left, or this process ends;
 /// then every call that would reach it fails with ENOSYS.
 #[derive(Debug)]
-pub struct Supervisor(());
+pub struct Supervisor {
+    copies: Option<Arc<Copies>>,
+}
 
 impl Supervisor {
     /// Starts to answer `listener`'s calls with what `decide` says, in threads of this process.
@@ -46,7 +48,7 @@ impl Supervisor {
             listener,
             decide,
             targets: Targets::new(copies.clone()),
-            copies,
+            copies: copies.clone(),
             waiting: Waiting::new()?,
             claimed: Mutex::default(),
             interrupted: Interrupted::default(),
@@ -61,7 +63,15 @@ impl Supervisor {
             receiver.receive(holder, roles)
         })?;
         roles.watch()?;
-        Ok(Self(()))
+        Ok(Self { copies })
+    }
+
+    /// Lets go of sockets that no process of the program has any more, so that their ports are
+    /// free for whoever comes next. That happens by itself, but only a moment later.
+    pub fn let_go(&self) {
+        if let Some(copies) = &self.copies {
+            copies.sweep_now();
+        }
     }
 }
 

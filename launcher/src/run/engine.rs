@@ -86,6 +86,7 @@ pub(super) struct Engine {
     path: PathBuf,
     core: Core,
     asks: Option<Stopper>,
+    guard: Option<Supervisor>,
     reports: Option<Reports>,
     /// Reports that could not be written.
     trouble: Vec<String>,
@@ -213,13 +214,13 @@ impl Bound {
             })?;
         }
         let pid = self.dir.name().pid;
-        let asks = match guard {
+        let (asks, guard) = match guard {
             Some((listener, _)) => {
                 let dir = self.dir.path();
                 let decider = Decider::new(core.clone(), pid, command, dir, named);
-                Supervisor::start(listener, Arc::new(decider))
+                let guard = Supervisor::start(listener, Arc::new(decider))
                     .map_err(|error| format!("cannot start the guard: {error}"))?;
-                None
+                (None, Some(guard))
             }
             None => {
                 let server = AskServer::new(core.clone(), pid, command, self.asks)
@@ -228,7 +229,7 @@ impl Bound {
                 // A session whose ask server has failed refuses everything: the hook sees no
                 // answer.
                 thread("asks", move || drop(server.run()))?;
-                Some(stopper)
+                (Some(stopper), None)
             }
         };
         let clock = core.clone();
@@ -246,6 +247,7 @@ impl Bound {
             path: self.dir.path().to_path_buf(),
             core,
             asks,
+            guard,
             reports: self.plan.reports,
             trouble: Vec::new(),
             ends: Some(Ends {
@@ -295,6 +297,9 @@ impl Engine {
 
     /// CMD has ended; its background processes may go on.
     pub(super) fn command_ended(&self, end: End) {
+        if let Some(guard) = &self.guard {
+            guard.let_go();
+        }
         self.core.record(Kind::Ended {
             status: end.shell_status(),
         });

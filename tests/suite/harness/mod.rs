@@ -64,6 +64,24 @@ pub(crate) fn missing(program: &str) -> bool {
     !found
 }
 
+/// Whether nobody may duplicate sockets here (pidfd_getfd), as in most containers: the guard makes
+/// them then.
+pub(crate) fn makes_sockets() -> bool {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&own);
+    pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).is_err()
+}
+
+/// True, with a line that says so, where open connections cannot be ended.
+pub(crate) fn no_ending() -> bool {
+    let none = makes_sockets();
+    if none {
+        skipped("sockets of other processes cannot be taken hold of (pidfd_getfd)");
+    }
+    none
+}
+
 /// True, with a line that says so, where this machine has no IPv6 loopback.
 pub(crate) fn no_ipv6() -> bool {
     let none = std::net::TcpListener::bind("[::1]:0").is_err();
