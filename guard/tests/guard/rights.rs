@@ -353,7 +353,8 @@ while True:
     length += len(data)
     for _, kind, it in control:
         if kind == socket.SCM_RIGHTS: descriptors += 1
-        elif data == b'c': last = struct.unpack('3i', it)
+        # What the same process sent may come together with it.
+        elif data.endswith(b'c'): last = struct.unpack('3i', it)
         else: senders.add(struct.unpack('3i', it))
 os.waitpid(child, 0)
 print([(pid == child, pid == session, user, group) for pid, user, group in (*senders, last)])
