@@ -52,6 +52,13 @@ impl Peer {
     }
 }
 
+/// A home, and a server that nobody has connected to.
+fn listening() -> (Dir, TcpListener, SocketAddr) {
+    let listener = Peer::listen(V4);
+    let at = listener.local_addr().unwrap();
+    (Dir::new(), listener, at)
+}
+
 fn python(dir: &Dir, options: &[&str], program: &str, at: SocketAddr) -> Running {
     let (ip, port) = (at.ip().to_string(), at.port().to_string());
     dir.run(options, &["python3", "-c", program, &ip, &port])
@@ -104,9 +111,7 @@ fn a_connection_is_listed_with_bytes_state_and_rule_and_ended_in_order() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let running = python(
         &dir,
         &["--default", "deny", "--allow", "@loopback"],
@@ -190,9 +195,7 @@ fn a_reset_is_seen_by_the_server() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let running = python(&dir, &["--default", "allow"], READER, at);
     let mut peer = Peer::accept(&listener);
     let flow = flow(&dir, at);
@@ -207,9 +210,7 @@ fn with_deny_it_does_not_come_back() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = format!("{READER}\nsocket.create_connection((sys.argv[1], int(sys.argv[2])))");
     let running = python(&dir, &["--default", "allow", "-v"], &program, at);
     let mut peer = Peer::accept(&listener);
@@ -232,9 +233,7 @@ fn without_deny_it_may_come_back() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = format!("{READER}\nsocket.create_connection((sys.argv[1], int(sys.argv[2])))");
     let running = python(&dir, &["--default", "allow"], &program, at);
     let _peer = Peer::accept(&listener);
@@ -248,9 +247,7 @@ fn a_refusal_names_what_stays_open() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let again = "import time\n\
                  try: socket.create_connection((sys.argv[1], int(sys.argv[2])))\n\
                  except OSError: print('refused', flush=True)";
@@ -307,9 +304,7 @@ fn ipv6_and_a_mapped_ipv4_address() {
     assert_eq!(peer.read().unwrap(), 0);
     running.finish().ok();
 
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = READER.replace("sys.argv[1]", "'::ffff:' + sys.argv[1]");
     let running = python(&dir, &["--default", "allow"], &program, at);
     let _peer = Peer::accept(&listener);
@@ -363,9 +358,7 @@ fn a_socket_that_processes_share_is_one_connection() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = r#"
 import os, socket, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
@@ -431,9 +424,7 @@ fn a_static_program_is_listed_as_not_decided() {
     if missing("busybox") {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let port = at.port().to_string();
     let script = format!("(echo -n hello; exec sleep 30) | busybox nc 127.0.0.1 {port}");
     let mut running = dir
@@ -483,9 +474,7 @@ fn a_static_program_is_decided_under_the_guard() {
     if missing("busybox") {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let port = at.port().to_string();
     let running = dir
         .run(
@@ -507,9 +496,7 @@ fn mptcp_is_listed_once() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = READER.replace(
         "s = socket.create_connection((sys.argv[1], int(sys.argv[2])))",
         "try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)\n\
@@ -536,9 +523,7 @@ fn nothing_of_it_needs_root() {
     if missing("setpriv") {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let port = at.port().to_string();
     // Root's capabilities would hide what the kernel refuses to everybody else.
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
@@ -570,9 +555,7 @@ fn list_is_empty(dir: &Dir, port: u16) -> bool {
 
 #[test]
 fn what_is_gone_or_never_was_is_told_apart() {
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = format!("{READER}\nprint('done', flush=True)\nimport time\ntime.sleep(60)");
     let running = python(&dir, &["--default", "allow"], &program, at);
     let peer = Peer::accept(&listener);
@@ -613,9 +596,7 @@ fn a_program_with_thousands_of_descriptors_is_looked_through() {
     if no_ending() {
         return;
     }
-    let dir = Dir::new();
-    let listener = Peer::listen(V4);
-    let at = listener.local_addr().unwrap();
+    let (dir, listener, at) = listening();
     let program = format!(
         "import resource\nsoft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n\
          number = min(hard, 20000)\nresource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))\n\
