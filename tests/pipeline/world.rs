@@ -80,6 +80,8 @@ impl World {
     #[track_caller]
     pub(crate) fn expect_nothing_out(&self) {
         assert_eq!(self.beacon.connections(), 0);
+        let asked = self.names.asked();
+        assert!(!asked.iter().any(|name| name == SECRET), "{asked:?}");
     }
 }
 
