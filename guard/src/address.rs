@@ -1,7 +1,7 @@
 //! The bytes of a sockaddr: copied once, read here, and given to the kernel as they were read.
 
 use crate::socket::{Family, Kind, Socket};
-use crate::target::Memory;
+use crate::target::{Memory, Piece};
 use nix::errno::Errno;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -31,11 +31,30 @@ pub(crate) enum Meaning {
 impl Address {
     /// Copies `length` (an int) bytes from the caller's memory, as the kernel would.
     pub(crate) fn copy(memory: Memory, address: u64, length: u64) -> Result<Self, Errno> {
+        Self::copied(length, |part| memory.read(address, part)).map(|(copy, ())| copy)
+    }
+
+    /// The same, and the data that go there, to the front of `buffer` in the same go: true where
+    /// all of them could be read.
+    pub(crate) fn copy_with(
+        memory: Memory,
+        (address, length): (u64, u64),
+        data: Piece,
+        buffer: &mut [u8],
+    ) -> Result<(Self, bool), Errno> {
+        Self::copied(length, |part| {
+            memory.read_two((address, part), data, buffer)
+        })
+    }
+
+    fn copied<T>(
+        length: u64,
+        read: impl FnOnce(&mut [u8]) -> Result<T, Errno>,
+    ) -> Result<(Self, T), Errno> {
         let length = usize::try_from(length as u32 as i32).map_err(|_| Errno::EINVAL)?;
         let mut bytes = [0; MAX];
-        let part = bytes.get_mut(..length).ok_or(Errno::EINVAL)?;
-        memory.read(address, part)?;
-        Ok(Self { bytes, length })
+        let read = read(bytes.get_mut(..length).ok_or(Errno::EINVAL)?)?;
+        Ok((Self { bytes, length }, read))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

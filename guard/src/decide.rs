@@ -7,6 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Decides calls. Shared by the guard's threads.
 pub trait Decide: Send + Sync + 'static {
+    /// The verdict for `call` where it is there at once: the call is decided by it and counted.
+    /// None: nothing has happened, and the call is put to [`Self::decide`].
+    fn at_once(&self, call: &Call) -> Option<Verdict> {
+        let _ = call;
+        None
+    }
+
     /// Decides `call`: by calling `reply` before this returns, where that takes no time, or at any
     /// later time from any thread. Meanwhile the call is held and delays no other. A reply that is
     /// dropped denies.

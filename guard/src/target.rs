@@ -155,6 +155,23 @@ pub(crate) struct Piece {
     pub(crate) length: usize,
 }
 
+impl Piece {
+    /// As long as the kernel sends at once.
+    pub(crate) fn of(address: u64, length: u64) -> Self {
+        /// MAX_RW_COUNT
+        const MAX: usize = 0x7fff_f000;
+        let length = usize::try_from(length).unwrap_or(MAX).min(MAX);
+        Self { address, length }
+    }
+
+    fn remote(&self) -> RemoteIoVec {
+        RemoteIoVec {
+            base: self.address as usize,
+            len: self.length,
+        }
+    }
+}
+
 impl Memory {
     pub(crate) fn of(tid: u32) -> Self {
         Self { tid }
@@ -177,17 +194,41 @@ impl Memory {
     /// Reads `pieces` one after the other into `buffer`, which is as long as all of them; returns
     /// how much could be read before a fault. EFAULT where that is nothing.
     pub(crate) fn gather(self, pieces: &[Piece], buffer: &mut [u8]) -> Result<usize, Errno> {
-        let remote: Vec<RemoteIoVec> = pieces
-            .iter()
-            .map(|piece| RemoteIoVec {
-                base: piece.address as usize,
-                len: piece.length,
-            })
-            .collect();
-        match process_vm_readv(self.pid(), &mut [IoSliceMut::new(buffer)], &remote) {
+        let read = |remote: &[RemoteIoVec], buffer: &mut [u8]| {
+            process_vm_readv(self.pid(), &mut [IoSliceMut::new(buffer)], remote)
+        };
+        let result = match pieces {
+            [piece] => read(&[piece.remote()], buffer),
+            _ => {
+                let remote: Vec<RemoteIoVec> = pieces.iter().map(|it| it.remote()).collect();
+                read(&remote, buffer)
+            }
+        };
+        match result {
             // Some containers' filters close it and leave /proc.
             Err(Errno::ENOSYS | Errno::EPERM) => self.gather_from_file(pieces, buffer),
             result => result,
+        }
+    }
+
+    /// Fills `first` from its piece as [`Self::read`] does, and the front of `second` from its own
+    /// where that can be read in one go: true where it could.
+    pub(crate) fn read_two(
+        self,
+        first: (u64, &mut [u8]),
+        second: Piece,
+        into: &mut [u8],
+    ) -> Result<bool, Errno> {
+        let (address, first) = first;
+        let length = first.len();
+        let both = into.get_mut(..second.length).and_then(|into| {
+            let remote = [Piece { address, length }.remote(), second.remote()];
+            let mut local = [IoSliceMut::new(first), IoSliceMut::new(into)];
+            process_vm_readv(self.pid(), &mut local, &remote).ok()
+        });
+        match both {
+            Some(count) if count >= length => Ok(count == length + second.length),
+            _ => self.read(address, first).map(|()| false),
         }
     }
 

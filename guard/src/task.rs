@@ -8,6 +8,7 @@ use crate::socket::Socket;
 use crate::sys::socket as sys;
 use crate::target::Target;
 use nix::errno::Errno;
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub(crate) struct Task {
     pub(crate) again: Option<Instant>,
     /// Registered with the poller.
     pub(crate) polled: bool,
+    /// See [`crate::call::Context::is_sure`].
+    pub(crate) is_sure: Cell<bool>,
 }
 
 /// What is done for a call.
@@ -134,6 +137,14 @@ impl Task {
 
     pub(crate) fn is_overdue(&self, now: Instant) -> bool {
         matches!(self.timeout, Some(Timeout::At(at)) if at <= now)
+    }
+
+    /// It waits from now on.
+    pub(crate) fn put_down(&mut self) {
+        self.is_sure.set(false);
+        if let Job::Make { work, .. } = &mut self.job {
+            work.put_down();
+        }
     }
 
     /// Tells whoever decides that nobody waits any more.

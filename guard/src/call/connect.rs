@@ -65,7 +65,7 @@ impl Connect {
         if let Stage::New = self.stage {
             match self.look(context) {
                 Ok((purpose, Some(destination))) => {
-                    if !(context.is_waiting)() {
+                    if !context.is_waiting() {
                         return Step::Gone;
                     }
                     self.stage = Stage::Asked(purpose);
@@ -97,7 +97,7 @@ impl Connect {
             }
             self.stage = Stage::Going(purpose);
         }
-        if !(context.is_waiting)() {
+        if !context.is_waiting() {
             return Step::Gone;
         }
         self.go(context)
@@ -211,8 +211,7 @@ impl Connect {
                 error => Err(Errno::from_raw(error)),
             };
         }
-        let inode = nix::sys::stat::fstat(socket)?.st_ino;
-        if !context.surroundings.claim(inode) {
+        if !context.surroundings.claim(socket) {
             return Err(Errno::EBUSY);
         }
         let result = sys::send_timeout(socket).and_then(|timeout| {
@@ -228,7 +227,7 @@ impl Connect {
             sys::set_send_timeout(socket, timeout)?;
             result
         });
-        context.surroundings.unclaim(inode);
+        context.surroundings.unclaim(socket);
         if let Err(errno @ (Errno::EINPROGRESS | Errno::EALREADY | Errno::EAGAIN)) = result {
             begun.get_or_insert(errno);
         }

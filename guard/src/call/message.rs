@@ -8,7 +8,7 @@ use crate::decide::{Destination, Refusal};
 use crate::rights::Rights;
 use crate::socket::{Family, Kind};
 use crate::sys::socket as sys;
-use crate::target::{Memory, Piece};
+use crate::target::Piece;
 use nix::errno::Errno;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub(super) struct Message {
     pub(super) sent: usize,
     /// MSG_FASTOPEN has opened the connection.
     opened: bool,
+    /// All of its data are at the front of the buffer already.
+    pub(super) is_ahead: bool,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub(super) enum Stage {
 enum Source {
     /// An array of so many iovecs.
     Vectors(u64, u64),
+    Piece(Piece),
     Pieces(Vec<Piece>, usize),
 }
 
@@ -80,24 +83,27 @@ impl Source {
     fn total(&self) -> usize {
         match self {
             Self::Vectors(..) => 0,
+            Self::Piece(piece) => piece.length,
             Self::Pieces(_, total) => *total,
+        }
+    }
+
+    fn pieces(&self) -> &[Piece] {
+        match self {
+            Self::Vectors(..) => &[],
+            Self::Piece(piece) => std::slice::from_ref(piece),
+            Self::Pieces(pieces, _) => pieces,
         }
     }
 }
 
 impl Message {
     /// Data at one place, to an address that has been copied: what sendto(2) takes.
-    pub(super) fn plain(name: Address, data: u64, length: u64) -> Self {
-        let total = usize::try_from(length).unwrap_or(usize::MAX).min(TOTAL_MAX);
-        let piece = Piece {
-            address: data,
-            length: total,
-        };
-        Self::new(
-            Name::Copied(name),
-            Source::Pieces(vec![piece], total),
-            (0, 0),
-        )
+    pub(super) fn plain(name: Address, data: Piece, is_ahead: bool) -> Self {
+        Self {
+            is_ahead,
+            ..Self::new(Name::Copied(name), Source::Piece(data), (0, 0))
+        }
     }
 
     fn new(name: Name, source: Source, control_at: (u64, u64)) -> Self {
@@ -110,6 +116,7 @@ impl Message {
             control_at,
             sent: 0,
             opened: false,
+            is_ahead: false,
         }
     }
 
@@ -196,12 +203,12 @@ impl Message {
     }
 
     /// Copies the iovecs; as the kernel, cuts what is too long in all and refuses a negative one.
-    fn pieces(&mut self, memory: Memory) -> Result<(), Errno> {
+    fn pieces(&mut self, context: &Context<'_>) -> Result<(), Errno> {
         let Source::Vectors(at, count) = self.source else {
             return Ok(());
         };
         let mut bytes = vec![0; count as usize * PIECE];
-        memory.read(at, &mut bytes)?;
+        context.memory().read(at, &mut bytes)?;
         let mut total = 0;
         let mut pieces = Vec::with_capacity(count as usize);
         for vector in bytes.chunks_exact(PIECE) {
@@ -245,7 +252,7 @@ impl Message {
             self.control = Some(Control::copy(context, &rights, at, length)?);
             self.rights = Some(rights);
         }
-        self.pieces(context.memory())?;
+        self.pieces(context)?;
         let total = self.source.total();
         let is_stream = socket.kind == Kind::Stream;
         if !is_stream && total > DATAGRAM_MAX {
@@ -257,14 +264,13 @@ impl Message {
             } else {
                 total
             };
-            let copied = self.fill(context.memory(), wanted, buffer);
-            let copied = match copied {
+            let copied = match self.fill(context, wanted, buffer) {
                 Ok(copied) if copied == wanted || is_stream => copied,
                 Ok(_) => return Err(Errno::EFAULT),
                 Err(_) if self.sent > 0 => return Ok(Outcome::Sent(self.sent)),
                 Err(errno) => return Err(errno),
             };
-            if !(context.is_waiting)() {
+            if !context.is_waiting() {
                 return Ok(Outcome::Gone);
             }
             let is_last = self.sent + copied >= total;
@@ -306,17 +312,21 @@ impl Message {
     }
 
     /// Copies the next `wanted` bytes to the front of `buffer`; returns how many could be read.
-    fn fill(&self, memory: Memory, wanted: usize, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
-        let Source::Pieces(pieces, _) = &self.source else {
-            return Err(Errno::EFAULT);
-        };
-        if wanted == 0 {
-            return Ok(0);
+    fn fill(
+        &mut self,
+        context: &Context<'_>,
+        wanted: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<usize, Errno> {
+        if wanted == 0 || std::mem::take(&mut self.is_ahead) {
+            return Ok(wanted);
         }
+        let memory = context.memory();
         if buffer.len() < wanted {
             buffer.resize(wanted, 0);
         }
         let (mut skip, mut left) = (self.sent, wanted);
+        let pieces = self.source.pieces();
         let mut parts = Vec::with_capacity(pieces.len().min(8));
         for piece in pieces {
             if skip >= piece.length {

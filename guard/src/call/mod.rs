@@ -13,6 +13,8 @@ use crate::socket::Socket;
 use crate::target::{Memory, Target};
 use crate::task::Matter;
 use nix::errno::Errno;
+use std::cell::Cell;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 pub(crate) use connect::Connect;
@@ -23,8 +25,10 @@ pub(crate) struct Context<'a> {
     pub(crate) target: &'a Target,
     pub(crate) socket: &'a Socket,
     pub(crate) surroundings: &'a dyn Surroundings,
-    /// Whether the call still waits: what was read from its thread so far was its own.
-    pub(crate) is_waiting: &'a dyn Fn() -> bool,
+    /// The call's number.
+    pub(crate) id: u64,
+    /// The call was seen to wait since its thread was last read from, and has not been put down.
+    pub(crate) is_sure: &'a Cell<bool>,
 }
 
 /// What is the same for all calls.
@@ -33,11 +37,13 @@ pub(crate) trait Surroundings {
     fn refused(&self, caller: Caller, refusal: Refusal);
     /// Says that a UNIX socket was connected to what `peer` listens at.
     fn connected(&self, caller: Caller, peer: u32, destination: &Destination);
-    /// Claims the only right to touch the send timeout of the socket with this inode; false where
-    /// somebody else has it.
-    fn claim(&self, inode: u64) -> bool;
+    /// Claims the only right to touch the send timeout of this socket; false where somebody else
+    /// has it.
+    fn claim(&self, socket: BorrowedFd<'_>) -> bool;
     /// Gives it back.
-    fn unclaim(&self, inode: u64);
+    fn unclaim(&self, socket: BorrowedFd<'_>);
+    /// Whether the call with this number still waits.
+    fn is_waiting(&self, id: u64) -> bool;
     /// Whose rights the calls of this thread are made with.
     fn rights(&self, tid: u32) -> Rights;
 }
@@ -56,13 +62,24 @@ pub(crate) enum Step {
 }
 
 impl Context<'_> {
+    /// The caller's memory: whatever is read there is to be made sure of ([`Self::is_waiting`]).
     pub(crate) fn memory(&self) -> Memory {
+        self.is_sure.set(false);
         Memory::of(self.target.caller.tid)
+    }
+
+    /// Whether the call still waits: what was read from its thread so far was its own.
+    pub(crate) fn is_waiting(&self) -> bool {
+        if !self.is_sure.get() {
+            self.is_sure.set(self.surroundings.is_waiting(self.id));
+        }
+        self.is_sure.get()
     }
 
     /// Whose rights the call is made with, where it matters: not for an address of IP, which no
     /// right is needed for.
     pub(crate) fn rights(&self) -> Result<Rights, Errno> {
+        self.is_sure.set(false);
         match self.surroundings.rights(self.target.caller.tid) {
             Rights::Unknown => Err(self.refuse(Refusal::Credentials, Errno::EACCES)),
             rights => Ok(rights),
@@ -110,6 +127,14 @@ impl Work {
         match self {
             Self::Connect(connect) => connect.step(context, verdict),
             Self::Send(send) => send.step(context, verdict, buffer),
+        }
+    }
+
+    /// It waits from now on, and others use the buffer of [`Self::step`].
+    pub(crate) fn put_down(&mut self) {
+        match self {
+            Self::Connect(_) => {}
+            Self::Send(send) => send.put_down(),
         }
     }
 

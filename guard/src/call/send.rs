@@ -7,13 +7,15 @@ use crate::answer::Answer;
 use crate::decide::{CallKind, Destination, Verdict};
 use crate::listener::Notification;
 use crate::sys::process::signal_thread;
-use crate::target::Memory;
+use crate::target::{Memory, Piece};
 use crate::task::Matter;
 use nix::errno::Errno;
 
 /// `struct mmsghdr`: a header, and where in it the length of what was sent goes.
 const MANY_HEADER: u64 = 64;
 const LENGTH_AT: u64 = 56;
+/// Data of a sendto that are copied before it has its verdict.
+const AHEAD_MAX: usize = 16 * 1024;
 /// UIO_MAXIOV, of messages in a sendmmsg.
 const COUNT_MAX: u64 = 1024;
 
@@ -35,10 +37,23 @@ pub(crate) struct Send {
 
 impl Send {
     /// sendto(2), whose address is not NULL.
-    pub(crate) fn to(notification: &Notification) -> Result<Self, Errno> {
+    ///
+    /// Its data, if they are short, are copied to `buffer` with the address.
+    pub(crate) fn to(notification: &Notification, buffer: &mut Vec<u8>) -> Result<Self, Errno> {
         let [_, data, length, flags, name, name_length] = notification.arguments;
-        let address = Address::copy(Memory::of(notification.tid), name, name_length)?;
-        let message = Message::plain(address, data, length);
+        let memory = Memory::of(notification.tid);
+        let data = Piece::of(data, length);
+        let name = (name, name_length);
+        let message = if (1..=AHEAD_MAX).contains(&data.length) {
+            if buffer.len() < AHEAD_MAX {
+                buffer.resize(AHEAD_MAX, 0);
+            }
+            let (address, is_ahead) = Address::copy_with(memory, name, data, buffer)?;
+            Message::plain(address, data, is_ahead)
+        } else {
+            let (name, length) = name;
+            Message::plain(Address::copy(memory, name, length)?, data, false)
+        };
         // Unlike sendmsg, sendto takes a flag of the kernel's own away before it looks.
         const MSG_CMSG_COMPAT: u64 = 0x8000_0000;
         Ok(Self {
@@ -69,6 +84,13 @@ impl Send {
             index: 0,
             message: None,
             allowed: None,
+        }
+    }
+
+    /// Another call uses the buffer from now on.
+    pub(super) fn put_down(&mut self) {
+        if let Some(message) = &mut self.message {
+            message.is_ahead = false;
         }
     }
 
@@ -140,7 +162,7 @@ impl Send {
         if let Stage::New = message.stage {
             match message.look(context, self.flags)? {
                 Some(destination) if self.allowed.as_ref() != Some(&destination) => {
-                    if !(context.is_waiting)() {
+                    if !context.is_waiting() {
                         return Ok(Advance::Outcome(Outcome::Gone));
                     }
                     message.stage = Stage::Asked(destination.clone());

@@ -14,6 +14,7 @@ use crate::socket::Socket;
 use crate::target::{Memory, Target};
 use crate::task::{Job, Task};
 use nix::errno::Errno;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,14 +39,14 @@ impl Shared {
         if self.is_made(notification) {
             return;
         }
-        match self.take_up(notification) {
+        match self.take_up(notification, buffer) {
             Ok(task) => self.drive(task, None, buffer),
             Err(answer) => self.listener.answer(notification.id, answer),
         }
     }
 
     /// Makes a task of a call, or its answer.
-    fn take_up(&self, notification: &Notification) -> Result<Task, Answer> {
+    fn take_up(&self, notification: &Notification, buffer: &mut Vec<u8>) -> Result<Task, Answer> {
         let error = Answer::Error;
         let kind = match libc::c_long::from(notification.number) {
             _ if !filter::is_native(notification.arch, notification.number) => None,
@@ -84,7 +85,10 @@ impl Shared {
                 let address = Address::copy(memory, second, third).map_err(readable)?;
                 Work::Connect(Connect::new(address))
             }
-            CallKind::SendTo => Work::Send(Box::new(Send::to(notification).map_err(readable)?)),
+            CallKind::SendTo => {
+                let send = Send::to(notification, buffer).map_err(readable)?;
+                Work::Send(Box::new(send))
+            }
             CallKind::SendMsg => Work::Send(Box::new(Send::one(notification))),
             CallKind::SendMmsg => Work::Send(Box::new(Send::many(notification))),
         };
@@ -117,6 +121,7 @@ impl Shared {
             timeout: None,
             again: None,
             polled: false,
+            is_sure: Cell::new(false),
         }
     }
 

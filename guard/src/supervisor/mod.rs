@@ -5,6 +5,7 @@
 
 mod arrive;
 mod carry_on;
+mod claims;
 mod interrupted;
 mod made;
 
@@ -18,12 +19,13 @@ use crate::roles::Roles;
 use crate::target::Targets;
 use crate::task::{Held, Job, Matter, Task};
 use crate::waiting::Waiting;
+use claims::Claims;
 use interrupted::Interrupted;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The supervisor of one program. It works until no process of it is left, or this process ends;
@@ -50,7 +52,7 @@ impl Supervisor {
             targets: Targets::new(copies.clone()),
             copies: copies.clone(),
             waiting: Waiting::new()?,
-            claimed: Mutex::default(),
+            claims: Claims::default(),
             interrupted: Interrupted::default(),
             own: Own::look(),
         });
@@ -92,8 +94,7 @@ struct Shared {
     /// Where targets' sockets cannot be duplicated.
     copies: Option<Arc<Copies>>,
     waiting: Waiting,
-    /// Sockets whose send timeout somebody has put aside just now.
-    claimed: Mutex<HashSet<u64>>,
+    claims: Claims,
     interrupted: Interrupted,
     own: Own,
 }
@@ -130,7 +131,8 @@ impl Shared {
                     target: &task.target,
                     socket,
                     surroundings: self,
-                    is_waiting: &|| self.listener.is_waiting(id),
+                    id,
+                    is_sure: &task.is_sure,
                 };
                 work.step(&context, verdict, buffer)
             }
@@ -152,7 +154,10 @@ impl Shared {
                 if let Some(other) = other {
                     other.withdraw(Withdrawn::Interrupted);
                 }
-                self.ask_anew(&mut task, matter)
+                match self.ask_at_once(&task, matter) {
+                    Ok(verdict) => return Some((task, verdict)),
+                    Err(matter) => self.ask_anew(&mut task, matter),
+                }
             }
         };
         let slot = Arc::clone(&held.slot);
@@ -170,6 +175,25 @@ impl Shared {
         }
         // The verdict came while it was put down.
         self.take_decided(id)
+    }
+
+    /// The verdict where it takes no time, else the matter again.
+    fn ask_at_once(&self, task: &Task, matter: Matter) -> Result<Verdict, Matter> {
+        let Job::Make { kind, .. } = &task.job else {
+            return Err(matter);
+        };
+        let destination = match matter {
+            Matter::Destination(destination) => destination,
+            other @ Matter::Report(_) => return Err(other),
+        };
+        let call = Call {
+            caller: task.target.caller,
+            kind: *kind,
+            destination,
+            resumed: task.resumed,
+        };
+        let verdict = self.decide.at_once(&call);
+        verdict.ok_or(Matter::Destination(call.destination))
     }
 
     fn ask_anew(&self, task: &mut Task, matter: Matter) -> Held {
@@ -215,7 +239,8 @@ impl Shared {
         })
     }
 
-    fn put(&self, task: Task, poll: bool) {
+    fn put(&self, mut task: Task, poll: bool) {
+        task.put_down();
         if let Err(refused) = self.waiting.put(task, poll) {
             let (task, errno) = *refused;
             let refusal = Refusal::OutOfResources(errno);
@@ -245,19 +270,19 @@ impl Surroundings for Shared {
         self.decide.connected(caller, peer, destination);
     }
 
-    fn claim(&self, inode: u64) -> bool {
-        lock(&self.claimed).insert(inode)
+    fn claim(&self, socket: BorrowedFd<'_>) -> bool {
+        self.claims.claim(socket)
     }
 
-    fn unclaim(&self, inode: u64) {
-        lock(&self.claimed).remove(&inode);
+    fn unclaim(&self, socket: BorrowedFd<'_>) {
+        self.claims.unclaim(socket);
+    }
+
+    fn is_waiting(&self, id: u64) -> bool {
+        self.listener.is_waiting(id)
     }
 
     fn rights(&self, tid: u32) -> Rights {
         self.own.compare(tid)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

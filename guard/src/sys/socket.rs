@@ -2,7 +2,7 @@
 
 use super::{check, owned};
 use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// socket(2).
 pub(crate) fn create(family: i32, kind: i32, protocol: i32) -> Result<OwnedFd, Errno> {
@@ -157,6 +157,16 @@ pub(crate) fn set_send_timeout(socket: BorrowedFd<'_>, value: libc::timeval) -> 
         )
     };
     check(result.into()).map(drop)
+}
+
+/// Device and inode of a descriptor of ours; of another file where it has been closed meanwhile.
+pub(crate) fn inode(fd: RawFd) -> Result<(u64, u64), Errno> {
+    let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is valid for writes of its size; any number may be given.
+    check(unsafe { libc::fstat(fd, status.as_mut_ptr()) }.into())?;
+    // SAFETY: the structure holds integers only, so zeroes and what the kernel wrote are valid.
+    let status = unsafe { status.assume_init() };
+    Ok((status.st_dev, status.st_ino))
 }
 
 /// shutdown(2) of the sending half.

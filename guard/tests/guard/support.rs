@@ -20,6 +20,8 @@ type Judge = Box<dyn Fn(&Call) -> Option<Verdict> + Send + Sync>;
 pub(crate) struct Decider {
     judge: Judge,
     pub(crate) calls: Mutex<Vec<Call>>,
+    /// Put, but not decided at once.
+    later: Mutex<Vec<(Call, Option<Verdict>)>>,
     pub(crate) held: Mutex<Vec<Reply>>,
     pub(crate) withdrawn: Arc<Mutex<Vec<Withdrawn>>>,
     /// How long a withdrawal takes to be heard.
@@ -31,9 +33,23 @@ pub(crate) struct Decider {
 }
 
 impl Decide for Decider {
+    /// Every other call that is not held.
+    fn at_once(&self, call: &Call) -> Option<Verdict> {
+        let verdict = (self.judge)(call);
+        self.calls.lock().unwrap().push(call.clone());
+        let is_odd = self.calls.lock().unwrap().len() % 2 == 1;
+        if is_odd && verdict.is_some() {
+            return verdict;
+        }
+        self.later.lock().unwrap().push((call.clone(), verdict));
+        None
+    }
+
     fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
-        let verdict = (self.judge)(&call);
-        self.calls.lock().unwrap().push(call);
+        let mut later = self.later.lock().unwrap();
+        let place = later.iter().position(|(other, _)| *other == call);
+        let (_, verdict) = later.swap_remove(place.expect("it was put before"));
+        drop(later);
         match verdict {
             Some(verdict) => {
                 reply.settle(verdict);
@@ -74,6 +90,7 @@ impl Decider {
         Arc::new(Self {
             judge: Box::new(judge),
             calls: Mutex::default(),
+            later: Mutex::default(),
             held: Mutex::default(),
             withdrawn: Arc::default(),
             deafness: Mutex::default(),

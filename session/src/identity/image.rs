@@ -10,8 +10,9 @@ pub(super) struct Image {
     /// `/proc/PID`: nothing is found in it any more once the process is gone, whoever has its
     /// number by then.
     process: File,
-    /// `/proc/PID/mem` stays the memory of the program that ran when it was opened; after an exec
-    /// that memory is gone, and reading gives nothing at all (proc_pid_mem(5), `mem_rw` in
+    /// `/proc/PID/pagemap`, or `/proc/PID/mem` where the kernel has no such: it stays the memory of
+    /// the program that ran when it was opened; after an exec that memory is gone, and reading
+    /// gives nothing at all (proc_pid_mem(5); `pagemap_read` in fs/proc/task_mmu.c, `mem_rw` in
     /// fs/proc/base.c).
     memory: File,
     /// Device and inode. Also for a child of vfork(2), which has its parent's memory.
@@ -25,7 +26,8 @@ impl Image {
     pub(super) fn open(pid: u32) -> Option<Self> {
         let process = File::open(format!("/proc/{pid}")).ok()?;
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let memory = File::from(openat(&process, "mem", flags, Mode::empty()).ok()?);
+        let open = |name: &str| openat(&process, name, flags, Mode::empty()).ok();
+        let memory = File::from(open("pagemap").or_else(|| open("mem"))?);
         let image = Self {
             program: program(&process)?,
             user: fstat(&process).ok()?.st_uid,
@@ -42,10 +44,11 @@ impl Image {
             && fstat(&self.process).is_ok_and(|it| it.st_uid == self.user)
     }
 
-    /// Nothing is ever mapped at the lowest address, so memory that is there gives an error, and
-    /// memory that is gone gives no bytes.
+    /// The one is read in words only, and in the other nothing is ever mapped at the lowest
+    /// addresses: so memory that is there gives an error, and memory that is gone no bytes. (The
+    /// first says so without a look at what is mapped.)
     fn has_memory(&self) -> bool {
-        !matches!(self.memory.read_at(&mut [0], 0), Ok(0))
+        !matches!(self.memory.read_at(&mut [0], 1), Ok(0))
     }
 }
 
