@@ -11,6 +11,7 @@ use crate::core::{Asked, Core, LookedUp};
 use crate::engine::AskId;
 use crate::event::Kind;
 use crate::identity::{Identity, is_alive};
+use crate::names::Noted;
 use crate::targets::{Targets, protocol, socket_address};
 use crate::verdict::{Fallback, Source, Verdict};
 use caller::{Caller, Progress};
@@ -301,7 +302,7 @@ impl AskServer {
             let source = Source::Fallback { reason };
             return self.say(token, verdict_reply(Verdict::Deny, &source));
         }
-        if self.targets.note(pid, report) {
+        if self.targets.note(pid, report) == Noted::Name {
             self.core.name_learned();
         }
         if !self.core.holds_look_ups() {

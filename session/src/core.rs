@@ -9,13 +9,16 @@ mod clients;
 mod live;
 mod looking_up;
 mod recent;
+mod repeats;
 mod state;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use crate::control::protocol::Message;
 use crate::engine::{AskId, Effect, Engine, Settings, SocketRules, Step, Totals};
-use crate::event::{self, Event, Kind};
-use crate::flow::Flow;
+use crate::event::{self, Event, FlowLine, Kind};
+use crate::flow::{App, Flow};
 use crate::hold::Hold;
 use crate::page::SharedPage;
 use crate::terminal;
@@ -24,11 +27,13 @@ use hallpass_policy::{Environment, Policy, Rule};
 use hallpass_wire::Keep;
 pub use looking_up::LookedUp;
 use recent::Recent;
+use repeats::Repeats;
+pub use repeats::Way;
 use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tally::Tally;
+use tally::{Kept, Tally};
 
 type Reply = Box<dyn FnOnce(Verdict, &Source) + Send>;
 /// Takes every event: the log, a counter.
@@ -104,6 +109,8 @@ struct Shared {
     saved: Option<Box<dyn SavedRules>>,
     hold: Hold,
     state: Mutex<State>,
+    /// Its lock is taken before no other.
+    repeats: Repeats,
     /// Held while live connections are looked for; taken before `state`, never while holding it.
     looking: Mutex<live::Looking>,
     /// Tells the clock that the next deadline may have changed.
@@ -148,6 +155,7 @@ impl Core {
                     next_taking: None,
                     clock_sleeps_until: None,
                 }),
+                repeats: Repeats::default(),
                 looking: Mutex::default(),
                 changed: Condvar::new(),
             }),
@@ -182,6 +190,42 @@ impl Core {
         };
         self.carry_out(&mut state, now);
         asked
+    }
+
+    /// A call of `app` like an earlier one whose verdict is still good; counts it.
+    #[must_use]
+    pub fn ask_again(&self, way: Way, app: &Arc<App>) -> Option<Verdict> {
+        self.shared.repeats.give(way, app)
+    }
+
+    /// A new call, if the rules decide it; else nothing has happened, and it is to be put to
+    /// [`Self::ask`]. The verdict is good for equal calls until something changes
+    /// ([`Self::ask_again`]): every name that matters to it must have been looked up
+    /// ([`Self::names_wanted`]).
+    pub fn ask_rules(&self, flow: &Flow, way: Way) -> Option<Verdict> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let wall = jiff::Timestamp::now();
+        let decided = state.engine.ask_rules(flow, now, wall);
+        // First, so that what runs out just now is void before this is kept.
+        self.carry_out(&mut state, now);
+        let (verdict, source) = decided?;
+        if state.engine.may_be_repeated(flow, &source) {
+            let until = state.engine.next_expiry();
+            let kept = Kept {
+                flow: FlowLine::of(flow),
+                verdict,
+                source,
+            };
+            self.shared.repeats.keep(way, &flow.app, until, kept);
+            self.take_counts_soon(&mut state, now);
+        }
+        Some(verdict)
+    }
+
+    /// Names of addresses have changed, or how far they may be trusted.
+    pub fn names_changed(&self) {
+        self.shared.repeats.void();
     }
 
     /// Counts and records a call that was refused before it could be put to the policy.
@@ -260,6 +304,7 @@ impl Core {
         let mut state = self.lock();
         state.engine.refuse_all(reason);
         self.carry_out(&mut state, Instant::now());
+        self.shared.repeats.void();
         self.take_counts(&mut state);
         let totals = state.engine.totals();
         self.publish(
@@ -315,13 +360,15 @@ impl Core {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records what hooks have settled by kept verdicts since the last time.
+    /// Records what kept verdicts have settled since the last time.
     fn take_counts(&self, state: &mut State) {
-        let Some(tally) = &mut state.tally else {
-            return;
-        };
-        let counted = tally.take();
-        state.next_taking = tally.pause().map(|pause| Instant::now() + pause);
+        let mut counted = self.shared.repeats.take();
+        let mut pause = self.shared.repeats.pause();
+        if let Some(tally) = &mut state.tally {
+            counted.append(&mut tally.take());
+            pause = [pause, tally.pause()].into_iter().flatten().min();
+        }
+        state.next_taking = pause.map(|pause| Instant::now() + pause);
         for (kept, count) in counted {
             state.engine.count(kept.verdict, count);
             let kind = Kind::Decided {
@@ -334,10 +381,18 @@ impl Core {
         }
     }
 
+    /// Sooner, never later: counts must be taken also while verdicts are being kept.
+    fn take_counts_soon(&self, state: &mut State, now: Instant) {
+        let soon = self.shared.repeats.pause().map(|pause| now + pause);
+        state.next_taking = [state.next_taking, soon].into_iter().flatten().min();
+        self.wake_clock(state);
+    }
+
     fn carry_out(&self, state: &mut State, now: Instant) {
         if state.generation != state.engine.generation() {
             // Before anybody hears of the change: who then asks gets nothing old.
             state.generation = state.engine.generation();
+            self.shared.repeats.void();
             if let Some(tally) = &state.tally {
                 tally.page().bump();
             }
@@ -380,7 +435,11 @@ impl Core {
                 send(state, &message, |client| client.asks);
             }
         }
-        // Only where the clock would sleep too long: waking it costs more than most decisions.
+        self.wake_clock(state);
+    }
+
+    /// Only where the clock would sleep too long: waking it costs more than most decisions.
+    fn wake_clock(&self, state: &State) {
         if let Some(next) = state.next_deadline()
             && state.clock_sleeps_until.is_none_or(|until| next < until)
         {

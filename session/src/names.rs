@@ -14,6 +14,17 @@ const MAX_PER_ADDRESS: usize = 64;
 /// How many names a flow is shown with.
 const MAX_SHOWN: usize = 8;
 
+/// What a look-up has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Noted {
+    /// Nothing.
+    Nothing,
+    /// The order of an address's names.
+    Order,
+    /// An address has a name for the process that it did not have before.
+    Name,
+}
+
 /// Names by address, latest look-up first.
 #[derive(Default)]
 pub struct NameTable {
@@ -28,15 +39,14 @@ struct LookUp {
 }
 
 impl NameTable {
-    /// `pid` looked `name` up (canonical form) and got `addresses` (canonical form). True where
-    /// one of them did not have that name for it before.
+    /// `pid` looked `name` up (canonical form) and got `addresses` (canonical form).
     pub fn record(
         &mut self,
         pid: u32,
         name: &str,
         addresses: impl IntoIterator<Item = IpAddr>,
-    ) -> bool {
-        let mut is_new = false;
+    ) -> Noted {
+        let mut noted = Noted::Nothing;
         for address in addresses {
             if !self.by_address.contains_key(&address) {
                 if self.order.len() >= MAX_ADDRESSES
@@ -47,16 +57,21 @@ impl NameTable {
                 self.order.push_back(address);
             }
             let look_ups = self.by_address.entry(address).or_default();
+            let is_same = |seen: &LookUp| seen.pid == pid && seen.name == name;
+            if look_ups.front().is_some_and(is_same) {
+                continue;
+            }
             let before = look_ups.len();
-            look_ups.retain(|seen| seen.pid != pid || seen.name != name);
-            is_new |= look_ups.len() == before;
+            look_ups.retain(|seen| !is_same(seen));
+            let is_new = look_ups.len() == before;
+            noted = noted.max(if is_new { Noted::Name } else { Noted::Order });
             look_ups.push_front(LookUp {
                 pid,
                 name: name.to_owned(),
             });
             look_ups.truncate(MAX_PER_ADDRESS);
         }
-        is_new
+        noted
     }
 
     /// The names under which a process, given with its ancestors, looked an address up.
@@ -77,7 +92,7 @@ impl NameTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_ADDRESSES, NameTable};
+    use super::{MAX_ADDRESSES, NameTable, Noted};
     use std::net::{IpAddr, Ipv4Addr};
 
     fn address(n: u32) -> IpAddr {
@@ -87,10 +102,13 @@ mod tests {
     #[test]
     fn the_latest_look_up_comes_first() {
         let mut table = NameTable::default();
-        table.record(1, "a.test", [address(1)]);
-        table.record(1, "b.test", [address(1), address(2)]);
+        let mut record =
+            |name: &str, addresses: &[IpAddr]| table.record(1, name, addresses.iter().copied());
+        assert_eq!(record("a.test", &[address(1)]), Noted::Name);
+        assert_eq!(record("a.test", &[address(1)]), Noted::Nothing);
+        assert_eq!(record("b.test", &[address(1), address(2)]), Noted::Name);
         assert_eq!(table.names(&[1], address(1)), ["b.test", "a.test"]);
-        table.record(1, "a.test", [address(1)]);
+        assert_eq!(table.record(1, "a.test", [address(1)]), Noted::Order);
         assert_eq!(table.names(&[1], address(1)), ["a.test", "b.test"]);
         assert_eq!(table.names(&[1], address(2)), ["b.test"]);
     }

@@ -4,7 +4,7 @@
 use crate::address::{Address as FarEnd, Socket};
 use crate::flow::{Flow, Name};
 use crate::identity::{Identifier, Identity};
-use crate::names::NameTable;
+use crate::names::{NameTable, Noted};
 use hallpass_policy::{Protocol, canonical_name};
 use hallpass_wire::{Address, NameReport, Protocol as WireProtocol};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -87,11 +87,11 @@ impl Targets {
         report.addresses().iter().map(to).collect()
     }
 
-    /// `pid` has looked a name up. True where it is one that it had not for one of the addresses.
-    pub fn note(&mut self, pid: u32, report: &NameReport) -> bool {
+    /// `pid` has looked a name up.
+    pub fn note(&mut self, pid: u32, report: &NameReport) -> Noted {
         // What is no host name matches nothing.
         let Ok(name) = canonical_name(report.name()) else {
-            return false;
+            return Noted::Nothing;
         };
         let addresses = report.addresses().iter();
         self.names

@@ -17,10 +17,11 @@ use hallpass_guard::{
 };
 use hallpass_policy::{canonical_name, is_name_service_path};
 use hallpass_session::address::Socket;
-use hallpass_session::core::Core;
+use hallpass_session::core::{Core, Way};
 use hallpass_session::event::Kind;
 use hallpass_session::flow::{App, Flow};
 use hallpass_session::identity::Identity;
+use hallpass_session::names::Noted;
 use hallpass_session::targets::{Targets, ip};
 use hallpass_session::verdict::{self, Fallback};
 use hallpass_session::verify::Verifier;
@@ -30,6 +31,7 @@ use refusals::{Refusals, Said};
 use sockets::OutOfReach;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -63,6 +65,8 @@ pub(super) struct Decider {
     named: Named,
     /// Programs, and the sockets by which they have others work for them.
     leaving: Mutex<Said>,
+    /// [`Verifier::changes`] as the core knows of.
+    look_ups_known: AtomicU64,
 }
 
 impl Decider {
@@ -88,7 +92,39 @@ impl Decider {
             brokers: Brokers::default(),
             named,
             leaving: Mutex::default(),
+            look_ups_known: AtomicU64::new(0),
         }
+    }
+
+    /// By an equal call's verdict, else by the rules. None where somebody must be asked, a name
+    /// looked up, or it is no process of ours.
+    fn decide_at_once(
+        &self,
+        caller: Caller,
+        protocol: Protocol,
+        to: SocketAddr,
+    ) -> Option<verdict::Verdict> {
+        let look_ups = self.verifier.changes();
+        if self.look_ups_known.swap(look_ups, Ordering::AcqRel) != look_ups {
+            self.core.names_changed();
+        }
+        let way = Way {
+            pid: caller.pid,
+            protocol: policy(protocol),
+            to,
+        };
+        let mut targets = lock(&self.targets);
+        let identity = targets.identify(caller.pid)?;
+        if let Some(verdict) = self.core.ask_again(way, &identity.app) {
+            return Some(verdict);
+        }
+        let mut flow = targets.flow(caller.pid, &identity, way.protocol, to);
+        drop(targets);
+        self.verifier.mark(&mut flow);
+        if !self.core.names_wanted(&flow).is_empty() {
+            return None;
+        }
+        self.core.ask_rules(&flow, way)
     }
 
     fn ask(
@@ -202,10 +238,17 @@ impl Decider {
 }
 
 impl Decide for Decider {
-    fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
-        if lock(&self.look_ups).is_probe(&call, Instant::now()) {
-            return staged::probe(reply);
+    fn at_once(&self, call: &Call) -> Option<Verdict> {
+        if lock(&self.look_ups).is_probe(call, Instant::now) {
+            return Some(Verdict::Probe);
         }
+        let Destination::Ip(protocol, to) = call.destination else {
+            return None;
+        };
+        self.decide_at_once(call.caller, protocol, to).map(guards)
+    }
+
+    fn decide(&self, call: Call, reply: Reply) -> Option<Withdraw> {
         match call.destination {
             Destination::Ip(protocol, to) => self.ask(call.caller, protocol, to, reply),
             Destination::Path {
@@ -252,8 +295,11 @@ impl Decide for Decider {
             }
             Ok(Note::Left) => lock(&self.look_ups).leave(caller),
             Ok(Note::Found(names)) => {
-                let is_new = lock(&self.targets).note(caller.pid, &names);
-                if is_new {
+                let noted = lock(&self.targets).note(caller.pid, &names);
+                if noted != Noted::Nothing {
+                    self.core.names_changed();
+                }
+                if noted == Noted::Name {
                     self.core.name_learned();
                     self.point_out_rebinding(&names);
                 }
@@ -323,10 +369,14 @@ fn reason(refusal: Refusal) -> Option<Fallback> {
 
 fn settle(reply: &Mutex<Option<Reply>>, verdict: verdict::Verdict) {
     if let Some(reply) = lock(reply).take() {
-        reply.settle(match verdict {
-            verdict::Verdict::Allow => Verdict::Allow,
-            verdict::Verdict::Deny => Verdict::Deny,
-        });
+        reply.settle(guards(verdict));
+    }
+}
+
+fn guards(verdict: verdict::Verdict) -> Verdict {
+    match verdict {
+        verdict::Verdict::Allow => Verdict::Allow,
+        verdict::Verdict::Deny => Verdict::Deny,
     }
 }
 

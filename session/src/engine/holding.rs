@@ -208,17 +208,22 @@ impl Engine {
     }
 
     pub(super) fn decided(&mut self, call: &Call, verdict: Verdict, source: Source) -> Step {
+        let flow = FlowLine {
+            look_up: call.look_up.is_some(),
+            ..FlowLine::of(&call.flow)
+        };
+        self.record_decided(flow, verdict, source.clone());
+        Step::Decided(verdict, source)
+    }
+
+    pub(super) fn record_decided(&mut self, flow: FlowLine, verdict: Verdict, source: Source) {
         self.count(verdict, 1);
         self.effects.push(Effect::Event(Kind::Decided {
-            flow: FlowLine {
-                look_up: call.look_up.is_some(),
-                ..FlowLine::of(&call.flow)
-            },
+            flow,
             verdict,
-            source: source.clone(),
+            source,
             count: 1,
         }));
-        Step::Decided(verdict, source)
     }
 
     /// Every waiting call meets the rules as they are now.

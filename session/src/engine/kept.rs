@@ -1,10 +1,11 @@
 //! Which verdicts callers may keep, and when they no longer may.
 
 use super::{Engine, Ruling};
-use crate::flow::Flow;
+use crate::flow::{Flow, Name, Trust};
 use crate::verdict::Source;
 use hallpass_policy::{AppPattern, Destination, Layer, Policy};
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 /// What may change a verdict though no rule changes.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +40,7 @@ impl Engine {
         if self.hangs_on.subject || self.hangs_on.date || self.halted {
             return false;
         }
-        if !matches!(
-            source,
-            Source::Rule { .. } | Source::Standing { .. } | Source::Default
-        ) {
+        if !is_of_rules(source) {
             return false;
         }
         let nameless = || Flow {
@@ -53,12 +51,37 @@ impl Engine {
             || matches!(self.rule_on(&nameless(), wall), Ruling::Settled(_, other) if other == *source)
     }
 
+    /// True where equal calls of the same process, while it is the same program under the same
+    /// names, get this verdict until the generation changes or [`Self::next_expiry`] comes. Who
+    /// its parents are and what package it is of was settled when it was first looked at.
+    #[must_use]
+    pub fn may_be_repeated(&self, flow: &Flow, source: &Source) -> bool {
+        let is_sure = |name: &Name| name.trust == Trust::Verified;
+        !self.hangs_on.date
+            && !self.halted
+            && is_of_rules(source)
+            && (!self.hangs_on.names || flow.names.iter().all(is_sure))
+    }
+
+    /// When the next answer runs out.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.given.iter().filter_map(|given| given.expires).min()
+    }
+
     /// A process has looked a name up that it had not before.
     pub fn name_learned(&mut self) {
         if self.hangs_on.names {
             self.generation += 1;
         }
     }
+}
+
+fn is_of_rules(source: &Source) -> bool {
+    matches!(
+        source,
+        Source::Rule { .. } | Source::Standing { .. } | Source::Default
+    )
 }
 
 impl HangsOn {

@@ -30,7 +30,7 @@ pub use sockets::SocketRules;
 
 use crate::address::Address;
 use crate::control::protocol::QuestionId;
-use crate::event::Kind;
+use crate::event::{FlowLine, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::verdict::{Source, Verdict};
@@ -251,6 +251,24 @@ impl Engine {
             Ruling::Settled(verdict, source) => self.decided(&flow.into(), verdict, source),
             Ruling::Ask { why } => self.ask_somebody(ask, flow.into(), why, now),
         }
+    }
+
+    /// A new call, if the rules decide it at once; else nothing has happened.
+    pub fn ask_rules(
+        &mut self,
+        flow: &Flow,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> Option<(Verdict, Source)> {
+        self.expire(now);
+        if self.halted {
+            return None;
+        }
+        let Ruling::Settled(verdict, source) = self.rule_on(flow, wall) else {
+            return None;
+        };
+        self.record_decided(FlowLine::of(flow), verdict, source.clone());
+        Some((verdict, source))
     }
 
     /// Counts calls that got a verdict without being put to the engine.

@@ -44,9 +44,8 @@ impl Engine {
             .values()
             .flat_map(|open| [open.clock.ends(), open.alone_until, open.refresh_at])
             .flatten();
-        let answers = self.given.iter().filter_map(|given| given.expires);
         questions
-            .chain(answers)
+            .chain(self.next_expiry())
             .chain(self.settings.client_expected_until)
             .min()
     }

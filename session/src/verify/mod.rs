@@ -11,6 +11,7 @@ use crate::flow::{Flow, Name, Trust};
 use checks::{CallId, Checks, Todo};
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -32,6 +33,8 @@ pub struct Verifier {
 struct Shared {
     look_up: LookUp,
     state: Mutex<State>,
+    /// Look-ups that have begun or come back.
+    changes: AtomicU64,
     /// There is a name to look up.
     work: Condvar,
     /// The next deadline may have changed.
@@ -63,6 +66,7 @@ impl Verifier {
             shared: Arc::new(Shared {
                 look_up,
                 state: Mutex::default(),
+                changes: AtomicU64::new(0),
                 work: Condvar::new(),
                 changed: Condvar::new(),
             }),
@@ -88,7 +92,15 @@ impl Verifier {
         let id = state.last_call;
         state.calls.insert(id, (flow, Box::new(then)));
         let todo = state.checks.begin(id, address, wanted, Instant::now());
+        // It may have made a name one of rules.
+        self.shared.changes.fetch_add(1, Ordering::AcqRel);
         self.carry_out(state, todo);
+    }
+
+    /// Another number whenever [`Self::mark`] may say something else than before.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Acquire)
     }
 
     fn carry_out(&self, mut state: MutexGuard<'_, State>, todo: Todo) {
@@ -147,6 +159,7 @@ impl Verifier {
             state = self.lock();
             state.idle += 1;
             let todo = state.checks.looked_up(&name, addresses, Instant::now());
+            self.shared.changes.fetch_add(1, Ordering::AcqRel);
             self.carry_out(state, todo);
             state = self.lock();
         }

@@ -37,7 +37,7 @@ impl LookUps {
 
     /// Whether a call only asks for a source address. Any other call to what is no name server
     /// shows that its thread has left.
-    pub(super) fn is_probe(&mut self, call: &Call, now: Instant) -> bool {
+    pub(super) fn is_probe(&mut self, call: &Call, now: impl FnOnce() -> Instant) -> bool {
         let Destination::Ip(protocol, to) = &call.destination else {
             return false;
         };
@@ -49,7 +49,7 @@ impl LookUps {
         }
         let is_probe = call.kind == CallKind::Connect
             && *protocol == Protocol::Udp
-            && now.saturating_duration_since(*since) < LONGEST;
+            && now().saturating_duration_since(*since) < LONGEST;
         if !is_probe {
             self.leave(call.caller);
         }
@@ -83,16 +83,16 @@ mod tests {
     #[test]
     fn a_udp_connect_in_getaddrinfo_is_a_probe() {
         let (mut threads, now) = (LookUps::default(), Instant::now());
-        assert!(!threads.is_probe(&probe(), now));
+        assert!(!threads.is_probe(&probe(), || now));
         threads.enter(caller(8), now);
-        assert!(!threads.is_probe(&probe(), now), "another thread");
+        assert!(!threads.is_probe(&probe(), || now), "another thread");
         threads.enter(caller(7), now);
         let dns = call(CallKind::Connect, Protocol::Udp, "192.0.2.1:53");
-        assert!(!threads.is_probe(&dns, now), "it sends there");
-        assert!(threads.is_probe(&probe(), now));
-        assert!(threads.is_probe(&probe(), now));
+        assert!(!threads.is_probe(&dns, || now), "it sends there");
+        assert!(threads.is_probe(&probe(), || now));
+        assert!(threads.is_probe(&probe(), || now));
         threads.leave(caller(7));
-        assert!(!threads.is_probe(&probe(), now));
+        assert!(!threads.is_probe(&probe(), || now));
     }
 
     #[test]
@@ -104,12 +104,12 @@ mod tests {
         ] {
             let mut threads = LookUps::default();
             threads.enter(caller(7), now);
-            assert!(!threads.is_probe(&other, now));
-            assert!(!threads.is_probe(&probe(), now));
+            assert!(!threads.is_probe(&other, || now));
+            assert!(!threads.is_probe(&probe(), || now));
         }
         let mut threads = LookUps::default();
         threads.enter(caller(7), now);
-        assert!(!threads.is_probe(&probe(), now + LONGEST));
+        assert!(!threads.is_probe(&probe(), || now + LONGEST));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! program with `--hold=name`.
 
 use super::{lock, settle};
-use hallpass_guard::{Reply, Verdict, Withdraw, Withdrawn};
+use hallpass_guard::{Reply, Withdraw, Withdrawn};
 use hallpass_session::core::{Asked, Core, LookedUp};
 use hallpass_session::engine::AskId;
 use hallpass_session::flow::Flow;
@@ -139,10 +139,4 @@ fn may_return(why: Withdrawn, pid: u32) -> bool {
         Withdrawn::Interrupted | Withdrawn::TimedOut => true,
         Withdrawn::Gone => is_alive(pid),
     }
-}
-
-/// A call that nobody asks about: it tells a source address and can send nothing.
-pub(super) fn probe(reply: Reply) -> Option<Withdraw> {
-    reply.settle(Verdict::Probe);
-    None
 }
