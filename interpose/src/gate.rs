@@ -1,8 +1,9 @@
 //! From a program's arguments to what is to be done with its call.
 
 use crate::ask::{self, Answer, Refusal};
+use crate::memory::Reader;
 use crate::sys::{self, Errno};
-use crate::{errno, memory, settings};
+use crate::{errno, settings};
 use core::ffi::{c_int, c_void};
 use hallpass_wire::{Bypass, Call, MAX_SOCKADDR, Path, Refused, Socket};
 use libc::{sockaddr, socklen_t};
@@ -25,7 +26,7 @@ impl Copied {
         };
         // A negative length is a large one here, and EINVAL for both.
         let bytes = copied.bytes.get_mut(..copied.len).ok_or(libc::EINVAL)?;
-        memory::copy(address.cast(), bytes)?;
+        Reader::beside_the_stack().copy_bytes(address.cast(), bytes)?;
         Ok(copied)
     }
 
@@ -81,7 +82,7 @@ pub(crate) fn permit(
     }
     // In the kernel's order: the descriptor, then the address; but connect(2) copies the address
     // before it looks whether the descriptor is a socket.
-    let socket = match socket(fd) {
+    let socket = match socket(fd, call) {
         Ok(socket) => socket,
         Err(libc::ENOTSOCK) if call == Call::Connect => {
             return Err(Copied::new(address, len).err().unwrap_or(libc::ENOTSOCK));
@@ -102,11 +103,12 @@ pub(crate) fn fail(errno: Errno) -> c_int {
     -1
 }
 
-/// What the kernel says of a descriptor.
+/// What the kernel says of a descriptor. `call` says what it most likely is, which saves a question;
+/// a socket that is something else is asked all.
 ///
 /// # Errors
 /// What the call itself would fail with: EBADF, ENOTSOCK.
-pub(crate) fn socket(fd: c_int) -> Result<Socket, Errno> {
+pub(crate) fn socket(fd: c_int, call: Call) -> Result<Socket, Errno> {
     let number = |name| sys::int_option(fd, libc::SOL_SOCKET, name);
     let mut socket = Socket {
         domain: u16::try_from(number(libc::SO_DOMAIN)?).unwrap_or(u16::MAX),
@@ -117,12 +119,33 @@ pub(crate) fn socket(fd: c_int) -> Result<Socket, Errno> {
     if socket.without_address().is_some() {
         return Ok(socket);
     }
+    if let Some((kind, protocol)) = usual(fd, call) {
+        socket.kind = kind.cast_unsigned();
+        socket.protocol = protocol.cast_unsigned();
+        return Ok(socket);
+    }
     socket.kind = number(libc::SO_TYPE)?.cast_unsigned();
     socket.protocol = number(libc::SO_PROTOCOL)?.cast_unsigned();
     if socket.kind == libc::SOCK_RAW as u32 {
         socket.own_header = writes_header(fd, socket.domain);
     }
     Ok(socket)
+}
+
+/// Type and protocol of an IP socket that answers to its protocol's own level. TCP's is answered by
+/// MPTCP and SMC as well, whose sockets are of the same type and decided as the same; UDP's by
+/// UDP-Lite likewise. All others, raw sockets of these numbers included, say ENOPROTOOPT
+/// (`tcp_getsockopt`, `udp_lib_getsockopt` and their neighbours in Linux 6.18).
+fn usual(fd: c_int, call: Call) -> Option<(c_int, c_int)> {
+    const UDP_CORK: c_int = 1;
+    let (level, name, kind) = match call {
+        Call::Connect => (libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::SOCK_STREAM),
+        Call::SendTo | Call::SendMsg | Call::SendMmsg => {
+            (libc::IPPROTO_UDP, UDP_CORK, libc::SOCK_DGRAM)
+        }
+    };
+    sys::int_option(fd, level, name).ok()?;
+    Some((kind, level))
 }
 
 /// IP_HDRINCL; where it cannot be read the stricter answer.

@@ -4,21 +4,13 @@
 use crate::sys::{self, Errno};
 use core::mem::size_of;
 
-/// Fills `into` from the program's memory at `from`.
-///
-/// # Errors
-/// EFAULT where the memory cannot be read.
-pub(crate) fn copy(from: *const u8, into: &mut [u8]) -> Result<(), Errno> {
-    Reader::new().copy_bytes(from, into)
-}
-
 /// A copy of one C struct of the program. Only for types for which every pattern of bits is a
 /// value: integers and raw pointers.
 ///
 /// # Errors
 /// EFAULT where the memory cannot be read.
 pub(crate) fn copy_struct<T: Copy>(from: *const T) -> Result<T, Errno> {
-    Reader::new().copy(from)
+    Reader::beside_the_stack().copy(from)
 }
 
 /// Reads memory of the program; looks once at each page that it comes to.
@@ -61,7 +53,7 @@ impl Reader {
         Ok(unsafe { from.read_unaligned() })
     }
 
-    /// Fills `into` from the program's memory, as [`copy`] does.
+    /// Fills `into` from the program's memory at `from`.
     ///
     /// # Errors
     /// EFAULT where the memory cannot be read.
@@ -118,7 +110,7 @@ pub(crate) fn put_u32(to: *mut u32, value: u32) -> Result<(), Errno> {
     if !sys::is_writable(to as usize) {
         return Err(libc::EFAULT);
     }
-    // SAFETY: writable a moment ago, see `copy`.
+    // SAFETY: writable a moment ago, see [`Reader::copy_bytes`].
     unsafe { to.write_unaligned(value) };
     Ok(())
 }

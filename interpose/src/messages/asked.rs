@@ -77,9 +77,15 @@ enum Decided {
 fn decide(fd: c_int, message: *const msghdr, flags: c_int) -> Result<Decided, Errno> {
     match memory::copy_struct(message) {
         Ok(copy) if !has_address(&copy) => Ok(Decided::Message(without_address(copy))),
-        Ok(copy) => decide_addressed(Call::SendMsg, fd, &gate::socket(fd)?, copy, flags),
+        Ok(copy) => decide_addressed(
+            Call::SendMsg,
+            fd,
+            &gate::socket(fd, Call::SendMsg)?,
+            copy,
+            flags,
+        ),
         // In the kernel's order: a bad descriptor comes before a bad pointer.
-        Err(errno) => Err(gate::socket(fd).err().unwrap_or(errno)),
+        Err(errno) => Err(gate::socket(fd, Call::SendMsg).err().unwrap_or(errno)),
     }
 }
 
@@ -107,7 +113,7 @@ fn decide_addressed(
 /// Whether any message has an address, as far as they can be read. QUIC and the like send on
 /// connected sockets, and such calls stay one call.
 fn any_address(messages: *const mmsghdr, count: c_uint) -> bool {
-    let mut reader = memory::Reader::new();
+    let mut reader = memory::Reader::beside_the_stack();
     (0..count as usize).any(|index| {
         let (header, _) = entry(messages.cast_mut(), index);
         // An unreadable entry is met again when its turn comes.
@@ -132,7 +138,7 @@ unsafe fn send_entry(
     (header, length): (*const msghdr, *mut u32),
     flags: c_int,
 ) -> Result<More, Errno> {
-    let socket = gate::socket(fd)?;
+    let socket = gate::socket(fd, Call::SendMmsg)?;
     let mut header = memory::copy_struct(header)?;
     let mut more = More::Yes;
     let to;
