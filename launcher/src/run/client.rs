@@ -72,8 +72,8 @@ impl Client {
             return Ok(());
         };
         // Before the old one goes: its going would look as if nobody listened.
-        let mut connection = Connection::connect_to(path, Some(*pid), NAME)?;
-        connection.subscribe(true, self.asks)?;
+        let connection =
+            Connection::connect_and_subscribe(path, Some(*pid), NAME, true, self.asks)?;
         self.connection = Some(connection);
         Ok(())
     }

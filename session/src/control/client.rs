@@ -98,6 +98,53 @@ impl Client {
     /// # Errors
     /// See [`Self::connect`].
     pub fn connect_to(path: &Path, pid: Option<u32>, name: &str) -> Result<Self, ClientError> {
+        let mut client = Self::reach(path, pid)?;
+        let id = client.send(vec![Self::greeting(name)])?;
+        client.greeted(id)?;
+        Ok(client)
+    }
+
+    /// [`Self::connect_to`] and [`Self::subscribe`] in one go: whoever waits for both waits once.
+    ///
+    /// # Errors
+    /// See [`Self::connect`].
+    pub fn connect_and_subscribe(
+        path: &Path,
+        pid: Option<u32>,
+        name: &str,
+        events: bool,
+        asks: bool,
+    ) -> Result<Self, ClientError> {
+        let mut client = Self::reach(path, pid)?;
+        let calls = vec![Self::greeting(name), Call::Subscribe { events, asks }];
+        let id = client.send(calls)?;
+        client.greeted(id - 1)?;
+        client.reply(id)?;
+        Ok(client)
+    }
+
+    fn greeting(name: &str) -> Call {
+        Call::Hello {
+            version: VERSION,
+            client: name.to_owned(),
+        }
+    }
+
+    fn greeted(&mut self, id: u64) -> Result<(), ClientError> {
+        match self.reply(id)? {
+            Message::Hello(hello) if hello.version == VERSION => {
+                self.hello = hello;
+                Ok(())
+            }
+            Message::Hello(hello) => Err(ClientError::Nonsense(format!(
+                "version {} instead of {VERSION}",
+                hello.version
+            ))),
+            _ => Err(ClientError::Nonsense("no hello".to_owned())),
+        }
+    }
+
+    fn reach(path: &Path, pid: Option<u32>) -> Result<Self, ClientError> {
         let options = ConnectOptions::new().name(path.to_fs_name::<GenericFilePath>()?);
         let stream: Stream = options
             .wait_mode(ConnectWaitMode::Timeout(PATIENCE))
@@ -122,28 +169,13 @@ impl Client {
             halted: false,
             may_save: false,
         };
-        let mut client = Self {
+        Ok(Self {
             stream,
             lines: Lines::new(MAX_MESSAGE),
             hello,
             last_id: 0,
             waiting: VecDeque::new(),
-        };
-        let call = Call::Hello {
-            version: VERSION,
-            client: name.to_owned(),
-        };
-        match client.call(call)? {
-            Message::Hello(hello) if hello.version == VERSION => client.hello = hello,
-            Message::Hello(hello) => {
-                return Err(ClientError::Nonsense(format!(
-                    "version {} instead of {VERSION}",
-                    hello.version
-                )));
-            }
-            _ => return Err(ClientError::Nonsense("no hello".to_owned())),
-        }
-        Ok(client)
+        })
     }
 
     /// What the session said of itself.
@@ -158,14 +190,27 @@ impl Client {
     /// # Errors
     /// The session refused, has gone or does not answer.
     pub fn call(&mut self, call: Call) -> Result<Message, ClientError> {
-        self.last_id += 1;
-        let id = self.last_id;
-        let mut line = serde_json::to_vec(&Request { id, call }).map_err(io::Error::from)?;
-        line.push(b'\n');
-        if let Err(error) = (&self.stream).write_all(&line) {
+        let id = self.send(vec![call])?;
+        self.reply(id)
+    }
+
+    /// Sends requests; gives the last one's number.
+    fn send(&mut self, calls: Vec<Call>) -> Result<u64, ClientError> {
+        let mut lines = Vec::new();
+        for call in calls {
+            self.last_id += 1;
+            let id = self.last_id;
+            serde_json::to_writer(&mut lines, &Request { id, call }).map_err(io::Error::from)?;
+            lines.push(b'\n');
+        }
+        if let Err(error) = (&self.stream).write_all(&lines) {
             // A session that refuses us says why before it hangs up.
             return Err(self.last_words().unwrap_or_else(|| error.into()));
         }
+        Ok(self.last_id)
+    }
+
+    fn reply(&mut self, id: u64) -> Result<Message, ClientError> {
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
