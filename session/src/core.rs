@@ -198,11 +198,17 @@ impl Core {
         self.shared.repeats.give(way, app)
     }
 
+    /// To be taken before anything is read that a call is decided by, for [`Self::ask_rules`].
+    #[must_use]
+    pub fn repeats_generation(&self) -> u64 {
+        self.shared.repeats.generation()
+    }
+
     /// A new call, if the rules decide it; else nothing has happened, and it is to be put to
     /// [`Self::ask`]. The verdict is good for equal calls until something changes
     /// ([`Self::ask_again`]): every name that matters to it must have been looked up
     /// ([`Self::names_wanted`]).
-    pub fn ask_rules(&self, flow: &Flow, way: Way) -> Option<Verdict> {
+    pub fn ask_rules(&self, flow: &Flow, way: Way, generation: u64) -> Option<Verdict> {
         let mut state = self.lock();
         let now = Instant::now();
         let wall = jiff::Timestamp::now();
@@ -217,7 +223,8 @@ impl Core {
                 verdict,
                 source,
             };
-            self.shared.repeats.keep(way, &flow.app, until, kept);
+            let repeats = &self.shared.repeats;
+            repeats.keep(way, &flow.app, generation, until, kept);
             self.take_counts_soon(&mut state, now);
         }
         Some(verdict)

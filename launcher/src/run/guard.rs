@@ -113,6 +113,7 @@ impl Decider {
             protocol: policy(protocol),
             to,
         };
+        let generation = self.core.repeats_generation();
         let mut targets = lock(&self.targets);
         let identity = targets.identify(caller.pid)?;
         if let Some(verdict) = self.core.ask_again(way, &identity.app) {
@@ -124,7 +125,7 @@ impl Decider {
         if !self.core.names_wanted(&flow).is_empty() {
             return None;
         }
-        self.core.ask_rules(&flow, way)
+        self.core.ask_rules(&flow, way, generation)
     }
 
     fn ask(

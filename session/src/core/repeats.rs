@@ -64,7 +64,7 @@ impl Repeats {
     pub(super) fn give(&self, way: Way, app: &Arc<App>) -> Option<Verdict> {
         let mut table = self.table();
         let known = table.verdicts.get_mut(&way)?;
-        let is_good = known.generation == self.generation.load(Ordering::Acquire)
+        let is_good = known.generation == self.generation()
             && Arc::ptr_eq(&known.app, app)
             && known.until.is_none_or(|until| Instant::now() < until);
         if !is_good {
@@ -74,11 +74,24 @@ impl Repeats {
         Some(known.kept.verdict)
     }
 
-    /// Keeps the verdict of a call for those that follow it.
-    pub(super) fn keep(&self, way: Way, app: &Arc<App>, until: Option<Instant>, kept: Kept) {
+    /// What verdicts that are looked for from now on may be kept for.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Keeps the verdict of a call for those that follow it. What it was given by must be of
+    /// `generation` or later: what has changed since makes it void.
+    pub(super) fn keep(
+        &self,
+        way: Way,
+        app: &Arc<App>,
+        generation: u64,
+        until: Option<Instant>,
+        kept: Kept,
+    ) {
         let known = Known {
             app: Arc::clone(app),
-            generation: self.generation.load(Ordering::Acquire),
+            generation,
             until,
             kept,
             count: 0,

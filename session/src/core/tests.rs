@@ -72,7 +72,8 @@ fn way(flow: &Flow) -> Way {
 
 impl Watched {
     fn first(&self, flow: &Flow) -> Option<Verdict> {
-        self.core.ask_rules(flow, way(flow))
+        let generation = self.core.repeats_generation();
+        self.core.ask_rules(flow, way(flow), generation)
     }
 
     fn again(&self, flow: &Flow) -> Option<Verdict> {
@@ -186,6 +187,18 @@ fn a_halt_an_answer_and_a_change_of_names_are_noticed_at_once() {
     it.core.answer(1, question, answer).unwrap();
     is_void("answered");
     assert_eq!(it.first(&call), Some(Verdict::Deny), "answers come first");
+}
+
+#[test]
+fn what_changes_while_a_call_is_decided_counts() {
+    let it = watched(&[(Action::Allow, "10.0.0.1")]);
+    let call = flow("10.0.0.1");
+    let generation = it.core.repeats_generation();
+    // Between reading the names and deciding.
+    it.core.names_changed();
+    let verdict = it.core.ask_rules(&call, way(&call), generation);
+    assert_eq!(verdict, Some(Verdict::Allow));
+    assert_eq!(it.again(&call), None);
 }
 
 #[test]
