@@ -18,6 +18,7 @@ mod copies;
 mod decide;
 mod filter;
 mod listener;
+mod mark;
 mod proceed;
 mod rights;
 mod roles;
@@ -34,4 +35,5 @@ pub use decide::{
     Withdraw, Withdrawn,
 };
 pub use listener::{Granted, InstallError, Listener, install};
+pub use mark::{MarkError, mark};
 pub use supervisor::Supervisor;

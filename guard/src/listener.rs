@@ -156,9 +156,9 @@ fn install_here(cannot_duplicate: Option<Errno>) -> Result<(Listener, Granted), 
     Ok((listener, granted))
 }
 
-fn enter_landlock(no_new_privs: &mut bool) -> bool {
-    const SCOPES: i64 = 6;
-    if process::landlock_abi().is_ok_and(|abi| abi >= SCOPES) {
+/// False where the kernel has no scopes, or refuses.
+pub(crate) fn enter_landlock(no_new_privs: &mut bool) -> bool {
+    if process::has_scopes() {
         match process::enter_landlock_domain() {
             Err(Errno::EPERM) => {
                 *no_new_privs = nix::sys::prctl::set_no_new_privs().is_ok();

@@ -48,6 +48,14 @@ extern "C" fn record_at_start() {
     AT_START.store(bits, Ordering::Relaxed);
 }
 
+/// connect(2) on no descriptor, past any library: a guard sees the bytes, nobody else does. The
+/// errno, of which there always is one.
+pub(crate) fn connect_nothing(bytes: &[u8]) -> Errno {
+    // SAFETY: `bytes` is valid for reads of its length, and the call has no descriptor to act on.
+    unsafe { libc::syscall(libc::SYS_connect, -1, bytes.as_ptr(), bytes.len()) };
+    Errno::last()
+}
+
 /// `struct sigaction` of the kernel (include/linux/signal_types.h).
 #[repr(C)]
 struct KernelAction {

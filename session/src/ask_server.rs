@@ -248,6 +248,10 @@ impl AskServer {
                 let (image, uid) = (caller.image(), caller.uid);
                 match self.targets.identify_stamped(pid, image, uid) {
                     Some(identity) => self.serve(token, pid, &identity, &request),
+                    // It only asks whether it is; no call is refused.
+                    None if matches!(request, Request::Nested(_)) => {
+                        self.say(token, verdict_reply(Verdict::Deny, &Source::Default));
+                    }
                     None => self.refuse(token, pid, Fallback::NotOurs),
                 }
             }
@@ -264,8 +268,17 @@ impl AskServer {
             Request::Names(report) => self.look_up(token, pid, identity, report),
             Request::Refused(refused) => {
                 self.core
-                    .record_refusal(refused_by_hook(pid, identity, *refused));
+                    .record_refusal(refused_by_hook(pid, identity, *refused), &identity.runs);
                 self.say(token, Reply::Noted);
+            }
+            // No filter marks a process here, so the thread does not matter.
+            Request::Nested(said) => {
+                let reply = if self.targets.nested(&self.core, pid, pid, said) {
+                    Reply::Noted
+                } else {
+                    verdict_reply(Verdict::Deny, &Source::Default)
+                };
+                self.say(token, reply);
             }
         }
     }
@@ -298,7 +311,7 @@ impl AskServer {
             let reason = Fallback::NoRuleForName;
             let what = format!("a look-up of {}", report.name());
             let refused = Kind::refused(pid, Some(&identity.app), what, reason);
-            self.core.record_refusal(refused);
+            self.core.record_refusal(refused, &identity.runs);
             let source = Source::Fallback { reason };
             return self.say(token, verdict_reply(Verdict::Deny, &source));
         }
@@ -344,7 +357,7 @@ impl AskServer {
         let source = Source::Fallback { reason };
         let what = reason.sentence().to_owned();
         self.core
-            .record_refusal(Kind::refused(pid, None, what, reason));
+            .record_refusal(Kind::refused(pid, None, what, reason), &[]);
         self.say(token, verdict_reply(Verdict::Deny, &source));
         self.forget(token);
     }

@@ -8,6 +8,7 @@
 mod clients;
 mod live;
 mod looking_up;
+mod nested;
 mod recent;
 mod repeats;
 mod state;
@@ -20,6 +21,7 @@ use crate::engine::{AskId, Effect, Engine, Settings, SocketRules, Step, Totals};
 use crate::event::{self, Event, FlowLine, Kind};
 use crate::flow::{App, Flow};
 use crate::hold::Hold;
+use crate::nested::RunId;
 use crate::page::SharedPage;
 use crate::terminal;
 use crate::verdict::{Fallback, Source, Verdict};
@@ -222,6 +224,7 @@ impl Core {
                 flow: FlowLine::of(flow),
                 verdict,
                 source,
+                runs: Arc::clone(&flow.runs),
             };
             let repeats = &self.shared.repeats;
             repeats.keep(way, &flow.app, generation, until, kept);
@@ -235,16 +238,17 @@ impl Core {
         self.shared.repeats.void();
     }
 
-    /// Counts and records a call that was refused before it could be put to the policy.
-    pub fn record_refusal(&self, kind: Kind) {
+    /// Counts and records a call that was refused before it could be put to the policy; `runs`: the
+    /// nested runs that it was made in.
+    pub fn record_refusal(&self, kind: Kind, runs: &[RunId]) {
         let mut state = self.lock();
-        state.engine.count(Verdict::Deny, 1);
+        state.engine.count_for(Verdict::Deny, 1, runs);
         self.publish(&mut state, kind);
     }
 
     /// Counts a refusal that is like one recorded a moment ago.
-    pub fn count_refusal(&self) {
-        self.lock().engine.count(Verdict::Deny, 1);
+    pub fn count_refusal(&self, runs: &[RunId]) {
+        self.lock().engine.count_for(Verdict::Deny, 1, runs);
     }
 
     /// The caller of a held call is gone; it may come back at once if it still lives.
@@ -280,10 +284,10 @@ impl Core {
         self.lock().engine.answers()
     }
 
-    /// What the rules of now say about UNIX sockets.
+    /// What the rules of now say about UNIX sockets, those of these nested runs included.
     #[must_use]
-    pub fn socket_rules(&self) -> Arc<SocketRules> {
-        self.lock().engine.socket_rules()
+    pub fn socket_rules(&self, runs: &[RunId]) -> Arc<SocketRules> {
+        self.lock().engine.socket_rules(runs)
     }
 
     /// Whether the call would be refused though no rule says so.
@@ -377,7 +381,7 @@ impl Core {
         }
         state.next_taking = pause.map(|pause| Instant::now() + pause);
         for (kept, count) in counted {
-            state.engine.count(kept.verdict, count);
+            state.engine.count_for(kept.verdict, count, &kept.runs);
             let kind = Kind::Decided {
                 flow: kept.flow,
                 verdict: kept.verdict,

@@ -1,6 +1,7 @@
 //! What one held call is: who, how, to where, under which name. Plain data, no I/O.
 
 use crate::address::Address;
+use crate::nested::RunId;
 use hallpass_policy::{Protocol, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Flow {
     pub port: u16,
     /// Names the program looked this address up under, latest first; a UNIX socket has none.
     pub names: Vec<Name>,
+    /// The nested runs that its process is in, outermost first.
+    pub runs: Arc<[RunId]>,
 }
 
 impl App {

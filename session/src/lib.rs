@@ -22,6 +22,7 @@ pub mod hold;
 pub mod identity;
 pub mod log;
 pub mod names;
+pub mod nested;
 pub mod page;
 pub mod paths;
 pub mod problem;

@@ -141,6 +141,9 @@ pub fn source(source: &Source) -> String {
         Source::Person { by } => format!("answered by {by}"),
         Source::Standing { group } => format!("{group} is allowed unless denied"),
         Source::Default => "default".to_owned(),
+        Source::Nested { run, name, source } => {
+            format!("{} of the nested run {run} ({name})", self::source(source))
+        }
         Source::Audit { would } => format!("audit; would be refused: {}", self::source(would)),
         Source::Fallback { reason } => reason.sentence().to_owned(),
     }

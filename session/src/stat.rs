@@ -17,6 +17,8 @@ pub struct Stat {
     pub parent: u32,
     /// Process group; 0 likewise.
     pub group: u32,
+    /// Of the kernel's own (`PF_*`).
+    flags: u32,
     /// Number of the controlling terminal (`tty_nr`); 0 where there is none.
     pub terminal: u32,
     /// Clock ticks since boot: with the pid it names a process for good.
@@ -24,6 +26,13 @@ pub struct Stat {
 }
 
 impl Stat {
+    /// Whether it has ended, or is about to: its children are handed to others by then, or soon.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        const PF_EXITING: u32 = 4;
+        matches!(self.state, 'Z' | 'X') || self.flags & PF_EXITING != 0
+    }
+
     /// Of a process or thread, by its directory in /proc. None where it is gone.
     #[must_use]
     pub fn read(directory: &Path) -> Option<Self> {
@@ -54,12 +63,14 @@ impl Stat {
         let group = fields.next()?.parse().ok()?;
         // tty_nr is field 7, a signed number that is none.
         let terminal: i32 = fields.nth(1)?.parse().ok()?;
-        // starttime is field 22, the 15th after that.
-        let started = fields.nth(14)?.parse().ok()?;
+        let flags = fields.nth(1)?.parse().ok()?;
+        // starttime is field 22, the 13th after that.
+        let started = fields.nth(12)?.parse().ok()?;
         Some(Self {
             state,
             parent,
             group,
+            flags,
             terminal: terminal.cast_unsigned(),
             started,
         })
@@ -80,6 +91,7 @@ mod tests {
                 state: 'T',
                 parent: 3,
                 group: 9,
+                flags: 4_194_304,
                 terminal: 34816,
                 started: 4242,
             };

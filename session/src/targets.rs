@@ -5,6 +5,7 @@ use crate::address::{Address as FarEnd, Socket};
 use crate::flow::{Flow, Name};
 use crate::identity::{Identifier, Identity};
 use crate::names::{NameTable, Noted};
+use crate::nested::runs::{Process, Runs};
 use hallpass_policy::{Protocol, canonical_name};
 use hallpass_wire::{Address, NameReport, Protocol as WireProtocol};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub struct Targets {
     identifier: Identifier,
     names: NameTable,
+    /// How often it was said that a nested run could not join.
+    complaints: u32,
 }
 
 impl Targets {
@@ -23,7 +26,38 @@ impl Targets {
         Self {
             identifier: Identifier::new(session_pid).with_command(command),
             names: NameTable::default(),
+            complaints: 0,
         }
+    }
+
+    /// For a session that has a guard.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        self.identifier.runs = Runs::new(true);
+        self
+    }
+
+    /// Whether there are nested runs.
+    #[must_use]
+    pub fn has_runs(&self) -> bool {
+        !self.identifier.runs.is_empty()
+    }
+
+    pub(crate) fn runs_mut(&mut self) -> &mut Runs {
+        &mut self.identifier.runs
+    }
+
+    pub(crate) fn complaints_mut(&mut self) -> &mut u32 {
+        &mut self.complaints
+    }
+
+    /// A process, then its ancestors, nearest first, without the session.
+    pub(crate) fn lineage(&self, pid: u32) -> Option<Vec<Process>> {
+        self.identifier.chain(pid)
+    }
+
+    pub(crate) fn forget(&mut self, pid: u32) {
+        self.identifier.forget(pid);
     }
 
     /// Who `pid` is, by the number that its hook has given its program image and by its effective
@@ -55,6 +89,7 @@ impl Targets {
             // A program writes anything there where it means nothing.
             port: if protocol.has_ports() { to.port() } else { 0 },
             names: names.into_iter().map(Name::claimed).collect(),
+            runs: Arc::clone(&identity.runs),
         }
     }
 
@@ -69,6 +104,7 @@ impl Targets {
             scope_id: 0,
             port: 0,
             names: Vec::new(),
+            runs: Arc::clone(&identity.runs),
         }
     }
 

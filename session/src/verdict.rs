@@ -35,6 +35,15 @@ pub enum Source {
     },
     /// No rule matched; the default decided.
     Default,
+    /// A `hallpass run` inside the session does not allow it.
+    Nested {
+        /// The process that keeps the nested run.
+        run: u32,
+        /// What it runs; escaped.
+        name: String,
+        /// Why, by the nested run's own rules.
+        source: Box<Source>,
+    },
     /// `--audit` lets go on what would have been refused, or asked about.
     Audit {
         /// Why it would have been.
@@ -57,6 +66,7 @@ impl Source {
             Self::Default => 3,
             Self::Standing { .. } => 4,
             Self::Audit { .. } => 5,
+            Self::Nested { .. } => 6,
             Self::Fallback { reason } => 16 + *reason as u8,
         }
     }

@@ -205,6 +205,7 @@ fn flow(address: &str, name: &str) -> Flow {
         scope_id: 0,
         port: 80,
         names: vec![Name::claimed(name.to_owned())],
+        runs: Arc::default(),
     }
 }
 

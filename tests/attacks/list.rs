@@ -451,7 +451,7 @@ const SESSION_ATTACKS: &[Attack] = &[
         "`hallpass run --default allow` inside, by a program that hides where it is",
         Static("starts"),
         "nested",
-        "the outer guard stands between the inner session and its targets, which then refuse",
+        "it joins the session that the kernel says it is in, and can only narrow it",
     ),
     Attack::new(
         "writing rules.json, `hallpass rules`, `hallpass release`",

@@ -183,7 +183,9 @@ fn serve(
     };
     let steps = match &request {
         Request::Ask(ask) => script(ask, asks),
-        Request::Names(_) | Request::Refused(_) => vec![Step::Reply(Reply::Noted)],
+        Request::Names(_) | Request::Refused(_) | Request::Nested(_) => {
+            vec![Step::Reply(Reply::Noted)]
+        }
     };
     for step in steps {
         let gone = match step {

@@ -110,29 +110,6 @@ fn what_the_caller_preloads_is_kept() {
 }
 
 #[test]
-fn a_run_inside_a_run_is_125_and_loosens_nothing() {
-    let (dir, server) = (Dir::new(), Http::v4());
-    let hallpass = env!("CARGO_BIN_EXE_hallpass");
-    dir.run(
-        &["--default", "deny"],
-        &[
-            hallpass,
-            "run",
-            "--default",
-            "allow",
-            "--",
-            "curl",
-            "-s",
-            &server.url(),
-        ],
-    )
-    .output()
-    .code(125)
-    .says("inside a hallpass session");
-    assert_eq!(server.connections(), 0);
-}
-
-#[test]
 fn a_hook_file_that_was_tampered_with_is_not_used() {
     use std::os::unix::fs::PermissionsExt;
     let (dir, server) = (Dir::new(), Http::v4());

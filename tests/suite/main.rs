@@ -34,6 +34,7 @@ mod lists;
 mod liveness;
 mod load;
 mod names;
+mod nested;
 mod package;
 mod privileges;
 mod programs;

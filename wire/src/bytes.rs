@@ -34,6 +34,10 @@ impl<'a> Reader<'a> {
         self.take().map(u32::from_le_bytes)
     }
 
+    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
+        self.take().map(u64::from_le_bytes)
+    }
+
     /// What each frame begins with: its kind's magic, and the version of this layout.
     pub(crate) fn begin(&mut self, magic: [u8; 4]) -> Result<(), DecodeError> {
         if self.take()? != magic {

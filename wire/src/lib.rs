@@ -10,6 +10,7 @@
 mod address;
 mod bytes;
 mod error;
+mod nested;
 mod note;
 mod page;
 mod reply;
@@ -21,6 +22,7 @@ mod variable;
 
 pub use address::{Address, Protocol};
 pub use error::DecodeError;
+pub use nested::{MAX_PART, Nested, Part};
 pub use note::{MAX_NOTE, Note, NoteBytes};
 pub use page::{COUNTERS, PAGE_LEN, Page};
 pub use reply::{Keep, REPLY_LEN, Reply};
@@ -31,4 +33,4 @@ pub use socket::{Bypass, MAX_SOCKADDR, Path, Socket};
 pub use variable::{MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText};
 
 /// Version of both frames. Any change of a byte's meaning raises it; see docs/wire.md.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;

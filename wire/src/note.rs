@@ -5,6 +5,7 @@
 
 use crate::address::ADDRESS_LEN;
 use crate::bytes::{Reader, Writer};
+use crate::nested::{NESTED_LEN, Nested};
 use crate::report::{MAX_ADDRESSES, MAX_NAME, NameReport, checked_name, read_purpose};
 use crate::{Address, DecodeError, VERSION};
 
@@ -18,6 +19,10 @@ const ENTERED: u8 = 1;
 const FOUND: u8 = 2;
 const LEFT: u8 = 3;
 const UNPRIVILEGED: u8 = 4;
+const NESTED: u8 = 5;
+
+// The longest look-up decides; what a nested run says must fit as well.
+const _: () = assert!(HEADER_LEN + NESTED_LEN <= MAX_NOTE);
 
 /// One note of a thread. Notes of a thread come in the order in which it wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub enum Note<'a> {
     /// The process is about to start this file, which has a user, a group or capabilities to give,
     /// and will not: a path from its root, or from its working directory. 1 to 255 bytes.
     Unprivileged(&'a [u8]),
+    /// A `hallpass run` inside the session says this.
+    Nested(Nested),
 }
 
 /// The bytes of a note.
@@ -107,6 +114,12 @@ impl NoteBytes {
             writer.put_all(path);
         }))
     }
+
+    /// The note of a `hallpass run` inside the session.
+    #[must_use]
+    pub fn nested(nested: &Nested) -> Self {
+        Self::new(NESTED, |writer| nested.write(writer))
+    }
 }
 
 impl<'a> Note<'a> {
@@ -121,6 +134,7 @@ impl<'a> Note<'a> {
             Self::Unprivileged(path) => {
                 NoteBytes::unprivileged(path).unwrap_or_else(NoteBytes::left)
             }
+            Self::Nested(nested) => NoteBytes::nested(nested),
         }
     }
 
@@ -167,6 +181,7 @@ impl<'a> Note<'a> {
                     _ => return Err(DecodeError::Field("path")),
                 }
             }
+            NESTED => Self::Nested(Nested::decode(&mut reader)?),
             _ => return Err(DecodeError::Kind(kind)),
         };
         if reader.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::address::{ADDRESS_LEN, Address, Protocol};
 use crate::bytes::{Reader, Writer};
+use crate::nested::{NESTED_LEN, Nested};
 use crate::report::{NameReport, REPORT_LEN};
 use crate::{DecodeError, VERSION};
 
@@ -16,10 +17,12 @@ const MAGIC: [u8; 4] = *b"hpRQ";
 const ASK: u8 = 1;
 const NAMES: u8 = 2;
 const REFUSED: u8 = 3;
+const NESTED: u8 = 4;
 const RESUMED: u8 = 1;
 
 // The longest body decides; an ask must fit as well.
 const _: () = assert!(HEADER_LEN + 8 + ADDRESS_LEN <= REQUEST_LEN);
+const _: () = assert!(NESTED_LEN <= REPORT_LEN);
 
 /// One frame from the hook to the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,9 @@ pub enum Request {
     Names(NameReport),
     /// The hook has refused a call by itself and says so. Answered by [`crate::Reply::Noted`].
     Refused(Refused),
+    /// A `hallpass run` inside the session says this. Answered by [`crate::Reply::Noted`] for yes,
+    /// by a [`crate::Reply::Verdict`] that denies for no.
+    Nested(Nested),
 }
 
 /// The hooked function.
@@ -107,6 +113,7 @@ impl Request {
             Self::Ask(ask) => ask.encode(),
             Self::Names(report) => report.encode(),
             Self::Refused(refused) => refused.encode(),
+            Self::Nested(nested) => nested.encode(),
         }
     }
 
@@ -126,6 +133,7 @@ impl Request {
             ASK => Self::Ask(Ask::decode(&mut reader)?),
             NAMES => Self::Names(NameReport::decode(&mut reader)?),
             REFUSED => Self::Refused(Refused::decode(&mut reader)?),
+            NESTED => Self::Nested(Nested::decode(&mut reader)?),
             _ => return Err(DecodeError::Kind(kind)),
         };
         reader.end()?;
@@ -166,6 +174,14 @@ impl NameReport {
     #[must_use]
     pub fn encode(&self) -> [u8; REQUEST_LEN] {
         frame(NAMES, |writer| self.write(writer))
+    }
+}
+
+impl Nested {
+    /// The bytes of a [`Request::Nested`].
+    #[must_use]
+    pub fn encode(&self) -> [u8; REQUEST_LEN] {
+        frame(NESTED, |writer| self.write(writer))
     }
 }
 

@@ -34,10 +34,10 @@ fn spoilt(mut frame: [u8; REQUEST_LEN], at: usize, byte: u8) -> DecodeError {
 fn header() {
     assert_eq!(Request::decode(&[0; REQUEST_LEN]), Err(DecodeError::Magic));
     assert_eq!(spoilt(ask(), 0, b'H'), DecodeError::Magic);
-    assert_eq!(spoilt(ask(), 4, 3), DecodeError::Version(3));
-    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0102));
+    assert_eq!(spoilt(ask(), 4, 2), DecodeError::Version(2));
+    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0103));
     assert_eq!(spoilt(ask(), 6, 0), DecodeError::Kind(0));
-    assert_eq!(spoilt(ask(), 6, 4), DecodeError::Kind(4));
+    assert_eq!(spoilt(ask(), 6, 5), DecodeError::Kind(5));
     assert_eq!(spoilt(ask(), 7, 1), DecodeError::Padding);
 }
 

@@ -19,16 +19,16 @@ fn both_ways(note: &Note<'_>, bytes: &[u8]) {
 
 #[test]
 fn golden_bytes() {
-    both_ways(&Note::Left, b"hpNT\x02\0\x03\0");
+    both_ways(&Note::Left, b"hpNT\x03\0\x03\0");
     both_ways(
         &Note::Unprivileged(b"/bin/x"),
-        b"hpNT\x02\0\x04\0\x06\0/bin/x",
+        b"hpNT\x03\0\x04\0\x06\0/bin/x",
     );
-    both_ways(&Note::Entered(""), b"hpNT\x02\0\x01\0\0\0");
-    both_ways(&Note::Entered("a.test"), b"hpNT\x02\0\x01\0\x06\0a.test");
+    both_ways(&Note::Entered(""), b"hpNT\x03\0\x01\0\0\0");
+    both_ways(&Note::Entered("a.test"), b"hpNT\x03\0\x01\0\x06\0a.test");
     both_ways(
         &Note::Found(report()),
-        b"hpNT\x02\0\x02\0\x06\x01\x34\x12\x02\0A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"hpNT\x03\0\x02\0\x06\x01\x34\x12\x02\0A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
     );
 }
 
@@ -57,7 +57,7 @@ fn paths_are_bounded() {
     assert!(
         NoteBytes::unprivileged(&[b'a'; 256]).is_none() && NoteBytes::unprivileged(b"").is_none()
     );
-    for bytes in [&b"hpNT\x02\0\x04\0\0\0"[..], b"hpNT\x02\0\x04\0\x02\0a\0"] {
+    for bytes in [&b"hpNT\x03\0\x04\0\0\0"[..], b"hpNT\x03\0\x04\0\x02\0a\0"] {
         assert_eq!(Note::decode(bytes), Err(DecodeError::Field("path")));
     }
 }
@@ -81,9 +81,9 @@ fn bytes_that_are_no_note() {
         Note::decode(&bytes).map(|_| ())
     };
     assert_eq!(spoilt(0, b'H'), Err(DecodeError::Magic));
-    assert_eq!(spoilt(4, 3), Err(DecodeError::Version(3)));
+    assert_eq!(spoilt(4, 2), Err(DecodeError::Version(2)));
     assert_eq!(spoilt(6, 0), Err(DecodeError::Kind(0)));
-    assert_eq!(spoilt(6, 5), Err(DecodeError::Kind(5)));
+    assert_eq!(spoilt(6, 6), Err(DecodeError::Kind(6)));
     assert_eq!(spoilt(7, 1), Err(DecodeError::Padding));
     assert_eq!(spoilt(8, 0), Err(DecodeError::Name));
     assert_eq!(spoilt(9, 33), Err(DecodeError::Field("count")));
@@ -92,6 +92,27 @@ fn bytes_that_are_no_note() {
     assert_eq!(spoilt(13, 1), Err(DecodeError::Padding));
     assert_eq!(spoilt(14, 0x1b), Err(DecodeError::Name));
     assert_eq!(spoilt(20, 5), Err(DecodeError::Field("family")));
+}
+
+#[test]
+fn nested_bodies_that_are_none() {
+    let body = |body: &[u8]| Note::decode(&[b"hpNT\x03\0\x05\0", body].concat()).map(|_| ());
+    let field = Err(DecodeError::Field("length"));
+    assert_eq!(body(b""), field);
+    assert_eq!(body(b"\0\0\0\0"), Err(DecodeError::Kind(0)));
+    assert_eq!(body(b"\x08\0\0\0"), Err(DecodeError::Kind(8)));
+    assert_eq!(body(b"\x01\x01\0\0"), Err(DecodeError::Padding));
+    assert_eq!(body(b"\x01\0\x01\0x"), field);
+    assert_eq!(body(b"\x01\0\0\0x"), field);
+    assert_eq!(body(b"\x02\0\0\0"), field, "no bytes");
+    assert_eq!(body(b"\x02\0\x02\0x"), field, "too few");
+    assert_eq!(
+        body(&[&b"\x02\0\xe9\x03"[..], &[b'x'; 1001]].concat()),
+        field,
+        "too many"
+    );
+    assert_eq!(body(b"\x03\0\x03\0\0\0\0"), field);
+    assert_eq!(body(b"\x06\0\x04\0\0\0\0\0"), field);
 }
 
 /// A sockaddr begins with its family, which is below AF_MAX (46 in Linux 6.18).

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "strategies of tests")]
 
 use hallpass_wire::{
-    Address, Ask, Call, Keep, MAX_ADDRESSES, MAX_VARIABLE, NameReport, Protocol, REPLY_LEN,
-    REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable, abstract_ask_name,
+    Address, Ask, Call, Keep, MAX_ADDRESSES, MAX_PART, MAX_VARIABLE, NameReport, Nested, Part,
+    Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable,
+    abstract_ask_name,
 };
 use proptest::collection::vec;
 
@@ -69,7 +70,13 @@ fn request() -> impl Strategy<Value = Request> {
                 address_family,
             })
         });
-    prop_oneof![ask, names, refused]
+    let nested = prop_oneof![
+        vec(any::<u8>(), 1..=MAX_PART).prop_map(|it| Nested::Part(Part::new(&it).unwrap())),
+        any::<u32>().prop_map(Nested::Join),
+        any::<u64>().prop_map(Nested::Refused),
+    ]
+    .prop_map(Request::Nested);
+    prop_oneof![ask, names, refused, nested]
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -117,18 +124,18 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_requests_do_not_panic(bytes in vec(any::<u8>(), REQUEST_LEN), kind in 0_u8..5) {
+    fn arbitrary_requests_do_not_panic(bytes in vec(any::<u8>(), REQUEST_LEN), kind in 0_u8..6) {
         let mut frame: [u8; REQUEST_LEN] = bytes.try_into().unwrap();
         let _ = Request::decode(&frame);
         // Past the header as well.
-        frame[..8].copy_from_slice(&[b'h', b'p', b'R', b'Q', 2, 0, kind, 0]);
+        frame[..8].copy_from_slice(&[b'h', b'p', b'R', b'Q', 3, 0, kind, 0]);
         let _ = Request::decode(&frame);
     }
 
     #[test]
     fn arbitrary_replies_do_not_panic(mut frame in any::<[u8; REPLY_LEN]>()) {
         let _ = Reply::decode(&frame);
-        frame[..6].copy_from_slice(b"hpRP\x02\0");
+        frame[..6].copy_from_slice(b"hpRP\x03\0");
         if let Ok(reply) = Reply::decode(&frame) {
             prop_assert_eq!(reply.encode(), frame);
         }

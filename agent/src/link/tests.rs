@@ -64,6 +64,7 @@ fn flow(address: [u8; 4]) -> Flow {
         scope_id: 0,
         port: 80,
         names: Vec::new(),
+        runs: Arc::default(),
     }
 }
 

@@ -22,6 +22,11 @@ pub fn source(source: &Source) -> String {
             clip(group, 40)
         ),
         Source::Default => "no rule matched; the default".to_owned(),
+        Source::Nested { run, name, source } => format!(
+            "{} of the nested run {run} ({})",
+            self::source(source),
+            clip(name, 20)
+        ),
         Source::Audit { would } => format!("audit; would be refused: {}", self::source(would)),
         Source::Fallback { reason } => reason.sentence().to_owned(),
     }

@@ -80,6 +80,12 @@ pub(crate) fn landlock_abi() -> Result<i64, Errno> {
     })
 }
 
+/// Whether Landlock can scope abstract UNIX sockets, which a domain of ours is made by.
+pub(crate) fn has_scopes() -> bool {
+    const SCOPES: i64 = 6;
+    landlock_abi().is_ok_and(|abi| abi >= SCOPES)
+}
+
 /// Puts the calling thread, and all that it will start, into a Landlock domain that only scopes
 /// abstract UNIX sockets. ABI 6.
 pub(crate) fn enter_landlock_domain() -> Result<(), Errno> {

@@ -5,9 +5,13 @@ use super::output::Output;
 use super::sessions;
 use crate::say::say;
 use hallpass_session::control::protocol::Question;
+use hallpass_session::escape::clip;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
 use serde::Serialize;
+
+/// Characters of the reason that are shown.
+const MAX_WHY: usize = 300;
 
 /// List the questions that wait for an answer, in all sessions.
 #[derive(Debug, clap::Args)]
@@ -69,8 +73,9 @@ pub(super) fn text(session: &Session, question: &Question) -> String {
         .collect();
     let scopes = scopes.join(", ");
     format!(
-        "{name}  {}\n    {command}\n    scopes: {scopes}",
-        render::question(question)
+        "{name}  {}\n    {command}\n    asked because: {}\n    scopes: {scopes}",
+        render::question(question),
+        clip(&question.why, MAX_WHY),
     )
 }
 
@@ -98,6 +103,7 @@ mod tests {
             text(&session, &question()),
             "4711-0badcafe:7  curl[4712] → printer.lan:631/tcp (192.168.1.9)             lan, 1 call waits, 30 s left\n    \
              curl http://printer.lan:631/\n    \
+             asked because: no rule matches, and the default is ask\n    \
              scopes: port, host"
         );
     }

@@ -328,6 +328,7 @@ fn source_bytes(source: &Source) -> usize {
     match source {
         Source::Rule { rule, .. } => rule.len(),
         Source::Person { by } => by.len(),
+        Source::Nested { name, source, .. } => name.len() + source_bytes(source),
         Source::Audit { would } => source_bytes(would),
         Source::Standing { .. } | Source::Default | Source::Fallback { .. } => 0,
     }

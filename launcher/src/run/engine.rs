@@ -82,7 +82,6 @@ pub(super) struct Bound {
 
 /// A running engine.
 pub(super) struct Engine {
-    name: String,
     path: PathBuf,
     core: Core,
     asks: Option<Stopper>,
@@ -180,7 +179,7 @@ impl Bound {
             Some(_) => None,
         };
         let core = Core::new(Config {
-            session: name.clone(),
+            session: name,
             command: argv
                 .iter()
                 .map(|argument| escape_bytes(argument.as_bytes(), SHOWN_ARGUMENT))
@@ -243,7 +242,6 @@ impl Bound {
             .serve(core.clone())
             .map_err(|error| format!("cannot serve the control socket: {error}"))?;
         Ok(Engine {
-            name,
             path: self.dir.path().to_path_buf(),
             core,
             asks,
@@ -285,11 +283,6 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String
 }
 
 impl Engine {
-    /// The session's name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The runtime directory.
     pub(super) fn dir(&self) -> &Path {
         &self.path

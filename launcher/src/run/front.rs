@@ -37,6 +37,8 @@ pub(super) struct Follow {
     pub(super) wait: bool,
     /// Whether the guard decides.
     pub(super) guard: bool,
+    /// Whether another session decides, which goes on when this one is lost.
+    pub(super) nested: bool,
     /// `--fail-on-block`.
     pub(super) fail_on_block: Option<u8>,
     /// Where reports leave what is for stderr; none where no report is wanted.
@@ -243,13 +245,11 @@ impl Front {
                 self.follow.client.say(&text);
                 self.failed = Some(status);
             }
-            ToFront::Ready {
-                session: _,
-                dir,
-                command,
-            } => {
+            ToFront::Ready { dir, command } => {
                 self.command = Some(Pid::from_raw(command));
-                let connected = self.follow.client.connect(&dir, self.follow.session);
+                let connected = dir.map_or(Ok(()), |dir| {
+                    self.follow.client.connect(&dir, self.follow.session)
+                });
                 match connected {
                     Ok(()) => self.follow.link.send(&ToSession::Go)?,
                     // CMD must not run where nobody could say what becomes of its connections.
@@ -307,6 +307,8 @@ impl Front {
             // Without the guard the hook makes calls on its own that it has been allowed.
             say(if self.command.is_none() {
                 "the session was killed before CMD was started"
+            } else if self.follow.nested {
+                "the process that keeps this nested run was killed; CMD goes on, under its rules"
             } else if self.follow.guard {
                 "the session was killed; CMD goes on, and each of its connections fails (ENOSYS)"
             } else {

@@ -18,6 +18,7 @@ use hallpass_guard::{
 use hallpass_policy::{canonical_name, is_name_service_path};
 use hallpass_session::address::Socket;
 use hallpass_session::core::{Core, Way};
+use hallpass_session::engine::SocketRules;
 use hallpass_session::event::Kind;
 use hallpass_session::flow::{App, Flow};
 use hallpass_session::identity::Identity;
@@ -32,7 +33,7 @@ use sockets::OutOfReach;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Why there is no guard, and what a person can do.
@@ -82,7 +83,7 @@ impl Decider {
         core.trust_only_verified_names();
         Self {
             core,
-            targets: Mutex::new(Targets::new(session_pid, command)),
+            targets: Mutex::new(Targets::new(session_pid, command).guarded()),
             verifier: Verifier::default(),
             look_ups: Mutex::default(),
             rebound: Mutex::default(),
@@ -168,6 +169,19 @@ impl Decider {
         staged::look_up(&self.core, &self.verifier, caller.pid, flows, reply)
     }
 
+    /// What the rules for this process say about UNIX sockets.
+    fn socket_rules(&self, caller: Caller) -> Arc<SocketRules> {
+        let runs = {
+            let mut targets = lock(&self.targets);
+            if targets.has_runs() {
+                targets.identify(caller.pid).map(|identity| identity.runs)
+            } else {
+                None
+            }
+        };
+        self.core.socket_rules(runs.as_deref().unwrap_or_default())
+    }
+
     /// A socket that nobody has a word about passes.
     fn ask_socket(&self, caller: Caller, socket: Option<Socket>, reply: Reply) -> Option<Withdraw> {
         let Some(socket) = socket else {
@@ -226,15 +240,16 @@ impl Decider {
     }
 
     fn refuse(&self, caller: Caller, identity: Option<&Identity>, what: &str, reason: Fallback) {
+        let runs = identity.map_or(&[][..], |identity| &identity.runs);
         let app = identity.map(|identity| &*identity.app);
         let name = app.map_or("", App::identity);
         let package = app.and_then(App::package).map_or("", String::as_str);
         let Some(what) = lock(&self.refusals).say(name, package, what) else {
-            self.core.count_refusal();
+            self.core.count_refusal(runs);
             return;
         };
         let refused = Kind::refused(caller.pid, app, what, reason);
-        self.core.record_refusal(refused);
+        self.core.record_refusal(refused, runs);
     }
 }
 
@@ -265,13 +280,14 @@ impl Decide for Decider {
                     reply.settle(Verdict::Deny);
                     return None;
                 }
-                let rules = self.core.socket_rules();
+                let rules = self.socket_rules(caller);
                 let socket = self.brokers.at_path(&path, file, caller.pid, &rules);
                 self.ask_socket(caller, socket, reply)
             }
             // No control socket is abstract.
             Destination::Abstract(name) => {
-                let socket = self.brokers.at_name(&name, &self.core.socket_rules());
+                let rules = self.socket_rules(call.caller);
+                let socket = self.brokers.at_name(&name, &rules);
                 self.ask_socket(call.caller, socket, reply)
             }
         }
@@ -306,6 +322,14 @@ impl Decide for Decider {
                 }
                 if self.core.holds_look_ups() {
                     return self.look_up(caller, &names, reply);
+                }
+            }
+            // A yes is what no kernel says by itself.
+            Ok(Note::Nested(said)) => {
+                let yes = lock(&self.targets).nested(&self.core, caller.pid, caller.tid, &said);
+                if yes {
+                    reply.settle(Verdict::Deny);
+                    return None;
                 }
             }
             // A program's own connect to nothing.

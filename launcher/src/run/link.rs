@@ -25,10 +25,8 @@ pub(crate) enum ToFront {
     },
     /// The sockets are bound and CMD waits at its gate until the front says [`ToSession::Go`].
     Ready {
-        /// The session's name.
-        session: String,
-        /// The runtime directory; `control` is in it.
-        dir: std::path::PathBuf,
+        /// The runtime directory; `control` is in it. None of a nested run, which has none.
+        dir: Option<std::path::PathBuf>,
         /// CMD's process id.
         command: i32,
     },

@@ -9,14 +9,14 @@ use crate::say::say;
 use crate::sys;
 use command::Command;
 use descriptors::Keep;
-use hallpass_session::escape::escape_bytes;
+use nested::Surroundings;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{ForkResult, getpid};
+use role::Task;
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::fd::RawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 pub(crate) mod args;
@@ -31,10 +31,12 @@ mod guard;
 pub(crate) mod hook_file;
 pub(crate) mod learn;
 mod link;
+mod nested;
 mod opener;
 pub(crate) mod policy;
 mod problem;
 mod reap;
+mod role;
 mod saved;
 mod session;
 mod signals;
@@ -64,26 +66,58 @@ pub(crate) fn main(args: &args::RunArgs) -> ExitCode {
 
 /// Forks the session and goes on as the front.
 fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String> {
-    refuse_nested()?;
     surroundings::check()?;
+    let (task, front) = match nested::surroundings()? {
+        Surroundings::Outside => decide(args)?,
+        Surroundings::Inside(channel) => keep(args, channel)?,
+    };
+    fork(args, inherited, task, front)
+}
+
+/// What the front needs to know, whoever decides.
+struct AsFront {
+    places: Places,
+    printed: Option<File>,
+    nested: bool,
+    guard: bool,
+}
+
+/// A run inside a session: it joins.
+fn keep(args: &args::RunArgs, channel: nested::Channel) -> Result<(Task, AsFront), String> {
+    let (program, search) = program(args);
+    if channel.has_guard() {
+        coverage::check_privileges(program, search.as_deref())?;
+    } else if let Some((line, _)) = coverage::warning(program, search.as_deref()) {
+        say(&line);
+    }
+    let front = AsFront {
+        places: Places::default(),
+        printed: None,
+        nested: true,
+        guard: channel.has_guard(),
+    };
+    Ok((Task::Keep(nested::plan(args, channel)?), front))
+}
+
+/// CMD, and where it is looked for.
+fn program(args: &args::RunArgs) -> (&OsStr, Option<OsString>) {
+    let program = args.command.first();
+    let program = program.map_or(OsStr::new(""), OsString::as_os_str);
+    (program, std::env::var_os("PATH"))
+}
+
+/// A run of its own.
+fn decide(args: &args::RunArgs) -> Result<(Task, AsFront), String> {
     let flags = &args.flags;
     let places = places(flags.prompt)?;
     let policy::Assembled { policy, saved } = policy::assemble(&flags.rules)?;
-    let mut command = Command::new(&args.command);
-    if let Some(user) = &args.user {
-        command.start_as(user::User::find(user)?);
-    }
-    let program = args
-        .command
-        .first()
-        .map_or(OsStr::new(""), OsString::as_os_str);
-    let search = command.variable("PATH");
+    let (program, search) = program(args);
     let is_guarded = flags.guard == args::Guard::On;
     let warning = if is_guarded {
-        coverage::check_privileges(program, search)?;
+        coverage::check_privileges(program, search.as_deref())?;
         None
     } else {
-        coverage::warning(program, search)
+        coverage::warning(program, search.as_deref())
     };
     let (coverage, named): (Vec<String>, _) = match warning {
         Some((line, file)) => (vec![line], Some(file)),
@@ -114,12 +148,35 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
         coverage,
         named,
     };
+    let front = AsFront {
+        places,
+        printed,
+        nested: false,
+        guard: is_guarded,
+    };
+    Ok((Task::Decide(Box::new(plan)), front))
+}
+
+/// Forks the session process, and becomes the front.
+fn fork(
+    args: &args::RunArgs,
+    inherited: Vec<RawFd>,
+    task: Task,
+    as_front: AsFront,
+) -> Result<ExitCode, String> {
+    let mut command = Command::new(&args.command);
+    if let Some(user) = &args.user {
+        command.start_as(user::User::find(user)?);
+    }
     let trouble =
         |what: &'static str| move |errno: Errno| format!("cannot {what}: {}", errno.desc());
     let (front_link, session_link) = link::Link::pair().map_err(trouble("make a socket pair"))?;
     let mask = signals::block_all().map_err(trouble("block signals"))?;
     sys::reap_children().map_err(trouble("wait for children"))?;
-    prctl::set_dumpable(false).map_err(trouble("become undumpable"))?;
+    // A keeper has to be looked into once more.
+    if !as_front.nested {
+        prctl::set_dumpable(false).map_err(trouble("become undumpable"))?;
+    }
     // Should the session be killed, CMD becomes a child of the front, which can then still end
     // as CMD does.
     prctl::set_child_subreaper(true).map_err(trouble("become a subreaper"))?;
@@ -133,27 +190,29 @@ fn start(args: &args::RunArgs, inherited: Vec<RawFd>) -> Result<ExitCode, String
                 mask,
                 inherited,
                 command,
-                timeout: flags.timeout,
-                wait: flags.waits_for_all(),
-                guard: is_guarded,
+                timeout: args.flags.timeout,
+                wait: args.flags.waits_for_all(),
+                guard: as_front.guard,
             };
-            drop(printed);
-            session::main(&start, plan);
+            drop(as_front);
+            session::main(&start, task);
             Ok(Exit::Success.into())
         }
         ForkResult::Parent { child } => {
-            drop((session_link, plan, command));
+            drop((session_link, task, command));
+            prctl::set_dumpable(false).map_err(trouble("become undumpable"))?;
             descriptors::let_go(&inherited, Keep::Stderr)
                 .map_err(|error| format!("cannot open /dev/null: {error}"))?;
             Ok(front::main(front::Follow {
                 link: front_link,
                 session: child,
-                wait: flags.waits_for_all(),
-                guard: is_guarded,
-                fail_on_block: flags.status_if_blocked(),
-                printed,
+                wait: args.flags.waits_for_all(),
+                guard: as_front.guard,
+                nested: as_front.nested,
+                fail_on_block: args.flags.status_if_blocked(),
+                printed: as_front.printed,
                 tells_totals: args.learning.is_none(),
-                client: client::Client::new(flags.verbose, places),
+                client: client::Client::new(args.flags.verbose, as_front.places),
             }))
         }
     }
@@ -181,20 +240,8 @@ fn reports(args: &args::RunArgs) -> Result<Option<Reports>, String> {
     Ok(Some(reports))
 }
 
-/// A program inside a session is decided by that session already.
-fn refuse_nested() -> Result<(), String> {
-    match std::env::var_os(hallpass_wire::VARIABLE) {
-        None => Ok(()),
-        Some(value) => Err(format!(
-            "this runs inside a hallpass session already ({}={}), which decides its connections; \
-             start the program without `hallpass run`, or unset {0} if that session is over",
-            hallpass_wire::VARIABLE,
-            escape_bytes(value.as_bytes(), 200),
-        )),
-    }
-}
-
 /// Where the front may put questions.
+#[derive(Default)]
 pub(crate) struct Places {
     /// The desktop window's program, where there is a display for it.
     window: Option<std::path::PathBuf>,

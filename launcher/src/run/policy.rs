@@ -26,6 +26,16 @@ pub(crate) struct Assembled {
 
 /// Reads everything that a run's rules come from; the error is for a person.
 pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
+    build(args, uses_saved_rules(args), Action::Ask)
+}
+
+/// The rules of a run inside a session: the saved ones are the session's, unless they are asked
+/// for, and where nothing names a default the session's own holds.
+pub(super) fn of_nested(args: &PolicyArgs) -> Result<Policy, String> {
+    build(args, args.user_rules, Action::Allow).map(|assembled| assembled.policy)
+}
+
+fn build(args: &PolicyArgs, with_saved: bool, otherwise: Action) -> Result<Assembled, String> {
     let mut policy = Policy::new();
     policy.set_layer(Layer::Flag, flags(args)?);
     let files = args
@@ -38,7 +48,7 @@ pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
         .iter()
         .map(|path| allow_list(path))
         .collect::<Result<Vec<Rule>, String>>()?;
-    let saved = if uses_saved_rules(args) {
+    let saved = if with_saved {
         Some(saved_rules()?)
     } else {
         None
@@ -48,7 +58,7 @@ pub(crate) fn assemble(args: &PolicyArgs) -> Result<Assembled, String> {
         .map(action)
         .or_else(|| files.iter().find_map(|file| file.default))
         .or_else(|| saved.as_ref().and_then(|(_, file)| file.default))
-        .unwrap_or(Action::Ask);
+        .unwrap_or(otherwise);
     policy.set_default(default);
     policy.set_layer(
         Layer::Policy,

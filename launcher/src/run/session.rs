@@ -3,16 +3,14 @@
 
 use super::command::{Command, Started};
 use super::descriptors::{self, Keep};
-use super::engine::{Engine, Plan};
 use super::link::{End, Link, Received, ToFront, ToSession};
 use super::reap::{self, Change, Reaped};
+use super::role::{Role, Task};
 use super::timeout::{Deadline, Step};
 use super::{signals, terminal};
 use crate::exit::Exit;
 use crate::procs::{Process, Table};
 use crate::sys;
-use hallpass_guard::{Granted, Listener};
-use hallpass_session::control::SESSION_THREAD;
 use hallpass_session::verdict::Fallback;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -50,7 +48,7 @@ pub(super) struct Start {
 }
 
 /// Runs the session to its end; the front has everything that there is to say.
-pub(super) fn main(start: &Start, plan: Plan) {
+pub(super) fn main(start: &Start, task: Task) {
     // A panic may leave a lock behind that the other threads would wait for: end closed instead.
     std::panic::set_hook(Box::new(|_| std::process::abort()));
     let link = &start.link;
@@ -61,12 +59,12 @@ pub(super) fn main(start: &Start, plan: Plan) {
             status: Exit::Ours.code(),
         });
     };
-    match Session::begin(start, plan) {
+    match Session::begin(start, task) {
         Ok(mut session) => {
             if let Err(error) = session.serve() {
                 failed(format!("the session failed: {error}"));
             }
-            session.engine.finish();
+            session.role.finish(false);
         }
         Err(text) => failed(text),
     }
@@ -81,26 +79,9 @@ enum Front {
     Gone,
 }
 
-/// Forks CMD, under the guard's filter where there is to be one.
-fn start_command(
-    command: &Command,
-    group: Pid,
-    start: &Start,
-) -> Result<(Option<(Listener, Granted)>, Started), String> {
-    if !start.guard {
-        let started = command.start(group, &start.mask);
-        let started = started.map_err(|error| format!("cannot start a process: {error}"))?;
-        return Ok((None, started));
-    }
-    let installed = hallpass_guard::install(|| command.start(group, &start.mask));
-    let (listener, granted, started) =
-        installed.map_err(|error| super::guard::cannot_install(&error))?;
-    Ok((Some((listener, granted)), started))
-}
-
 struct Session<'a> {
     start: &'a Start,
-    engine: Engine,
+    role: Role,
     signals: SignalFd,
     command: Started,
     group: Pid,
@@ -119,37 +100,26 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Binds the sockets, forks CMD, and only then starts threads.
-    fn begin(start: &'a Start, plan: Plan) -> Result<Self, String> {
+    fn begin(start: &'a Start, task: Task) -> Result<Self, String> {
         let step = |what: &'static str| move |error: Errno| format!("{what}: {}", error.desc());
         let group = getpgrp();
         // A group of its own, so that no signal from the terminal reaches it; still of the
         // terminal's session, or CMD's group would be orphaned and lose job control.
         setpgid(Pid::from_raw(0), Pid::from_raw(0)).map_err(step("cannot leave the group"))?;
         prctl::set_child_subreaper(true).map_err(step("cannot become a subreaper"))?;
-        prctl::set_dumpable(false).map_err(step("cannot become undumpable"))?;
-        prctl::set_name(SESSION_THREAD).map_err(step("cannot take a session's name"))?;
-        let bound = plan.bind()?;
-        let mut command = start.command.clone();
-        bound.prepare(&mut command)?;
-        let (guard, started) = start_command(&command, group, start)?;
+        let (under, started) = task.prepare()?.start(start, group)?;
         descriptors::let_go(&start.inherited, Keep::Nothing)
             .map_err(|error| format!("cannot open /dev/null: {error}"))?;
         std::env::set_current_dir("/").map_err(|error| format!("cannot enter /: {error}"))?;
         let signals = signals::descriptor().map_err(step("cannot read signals"))?;
-        let command = started.pid.as_raw().cast_unsigned();
-        let engine = bound.serve(&start.command.argv, command, guard)?;
-        let ready = ToFront::Ready {
-            session: engine.name().to_string(),
-            dir: engine.dir().to_path_buf(),
-            command: started.pid.as_raw(),
-        };
+        let role = under.serve(start, started.pid)?;
         start
             .link
-            .send(&ready)
+            .send(&role.ready(started.pid))
             .map_err(|error| format!("cannot reach the front: {error}"))?;
         Ok(Self {
             start,
-            engine,
+            role,
             signals,
             command: started,
             group,
@@ -176,8 +146,9 @@ impl<'a> Session<'a> {
             if self.starting {
                 self.check_start()?;
             }
-            if self.reap()? || self.dismissed {
-                return self.all_gone();
+            let gone = self.reap()?;
+            if gone || self.dismissed {
+                return self.all_gone(gone);
             }
             self.tick();
         }
@@ -358,18 +329,18 @@ impl<'a> Session<'a> {
         };
         self.end = Some(end);
         self.continue_again = None;
-        self.engine.command_ended(end);
+        self.role.command_ended(end);
         if !self.start.wait {
             if gone {
                 // So that nothing of this run is left when the caller goes on.
-                self.engine.finish();
+                self.role.finish(true);
             }
             self.leave_terminal();
         }
         self.start.link.send(&ToFront::Ended {
             end,
             leaves: !gone,
-            totals: self.engine.totals(),
+            totals: self.role.totals(),
         })
     }
 
@@ -382,12 +353,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn all_gone(&mut self) -> io::Result<()> {
-        self.engine.finish();
+    fn all_gone(&mut self, nothing_left: bool) -> io::Result<()> {
+        self.role.finish(nothing_left);
         self.start.link.send(&ToFront::AllGone {
             timed_out: self.start.wait && self.deadline.has_passed(),
-            totals: self.engine.totals(),
-            trouble: self.engine.take_trouble(),
+            totals: self.role.totals(),
+            trouble: self.role.take_trouble(),
         })
     }
 
@@ -401,7 +372,7 @@ impl<'a> Session<'a> {
             .step(now, self.end.is_some() && !self.start.wait)
         {
             Some(Step::Terminate) => {
-                self.engine.refuse_waiting(Fallback::RunTimeout);
+                self.role.refuse_waiting(Fallback::RunTimeout);
                 self.signal_targets(libc::SIGTERM);
                 self.signal_targets(libc::SIGCONT);
             }

@@ -64,8 +64,12 @@ impl Controlled for Core {
     }
 
     fn answer(&self, client: ClientId, id: QuestionId, answer: Answer) -> Result<usize, String> {
-        let rule = self.lock().engine.plan(id, &answer)?;
-        self.answer_with(client, id, &answer, &rule)
+        let (rule, for_nested) = {
+            let state = self.lock();
+            let rule = state.engine.plan(id, &answer)?;
+            (rule, state.engine.is_for_nested(id))
+        };
+        self.answer_with(client, id, &answer, &rule, for_nested)
     }
 
     fn answer_to(
@@ -76,13 +80,17 @@ impl Controlled for Core {
         duration: For,
         to: &[String],
     ) -> Result<usize, String> {
-        let rule = self.lock().engine.plan_to(id, verdict, duration, to)?;
+        let (rule, for_nested) = {
+            let state = self.lock();
+            let rule = state.engine.plan_to(id, verdict, duration, to)?;
+            (rule, state.engine.is_for_nested(id))
+        };
         let answer = Answer {
             verdict,
             duration,
             scope: Scope::default(),
         };
-        self.answer_with(client, id, &answer, &rule)
+        self.answer_with(client, id, &answer, &rule, for_nested)
     }
 
     fn dismiss(&self, client: ClientId, id: QuestionId) -> Result<usize, String> {
@@ -171,6 +179,7 @@ impl Core {
         id: QuestionId,
         answer: &Answer,
         rule: &Rule,
+        for_nested: bool,
     ) -> Result<usize, String> {
         // An answer for good is saved before it counts, and without the lock: fsync may take
         // long, and decisions must not wait for a disk.
@@ -183,7 +192,9 @@ impl Core {
         let by = state.client_name(client);
         let now = Instant::now();
         let wall = jiff::Timestamp::now();
-        let settled = state.engine.answer(id, answer, rule, &by, now, wall);
+        let settled = state
+            .engine
+            .answer_for(id, answer, rule, &by, for_nested, now, wall);
         self.carry_out(&mut state, now);
         Ok(settled)
     }

@@ -115,6 +115,7 @@ impl Core {
             scope_id: 0,
             port: live.shown.port,
             names: live.shown.names.clone(),
+            runs: identity.runs.clone(),
         };
         let mut state = self.lock();
         let now = Instant::now();

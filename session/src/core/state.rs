@@ -10,6 +10,7 @@ use crate::flow::Flow;
 use crate::verdict::{Source, Verdict};
 use hallpass_wire::Keep;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) struct State {
@@ -67,6 +68,7 @@ impl State {
             flow: FlowLine::of(flow),
             verdict,
             source: source.clone(),
+            runs: Arc::clone(&flow.runs),
         })?;
         // Sooner, never later: counts must be taken also while verdicts are being kept.
         let soon = tally.pause().map(|pause| now + pause);

@@ -5,10 +5,12 @@
 
 use crate::event::FlowLine;
 use crate::identity::is_alive;
+use crate::nested::RunId;
 use crate::page::SharedPage;
 use crate::verdict::{Source, Verdict};
 use hallpass_wire::COUNTERS;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often counts are taken while calls are being made.
@@ -25,6 +27,8 @@ pub(super) struct Kept {
     pub(super) flow: FlowLine,
     pub(super) verdict: Verdict,
     pub(super) source: Source,
+    /// The nested runs that it was made in.
+    pub(super) runs: Arc<[RunId]>,
 }
 
 /// The counters in use.

@@ -59,6 +59,7 @@ fn flow(address: &str) -> Flow {
         scope_id: 0,
         port: 80,
         names: Vec::new(),
+        runs: Arc::default(),
     }
 }
 

@@ -30,7 +30,9 @@ impl Engine {
             .map(|mut offer| {
                 let rule = offers::rule(&open.flow, Verdict::Allow, &offer.to);
                 offer.settles = rule.map_or(0, |rule| {
-                    self.matching(&rule).len() + self.retries_matching(&rule).len()
+                    let for_nested = !open.why.by.session;
+                    self.matching(&rule, for_nested).len()
+                        + self.retries_matching(&rule, for_nested).len()
                 });
                 offer
             })
@@ -52,13 +54,13 @@ impl Engine {
             hold: open.hold,
             waiting: open.asks.len(),
             told_no: open.told_no,
-            why: open.why.clone(),
+            why: open.why.text.clone(),
             time_left_ms: open
                 .clock
                 .left(now)
                 .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             offers,
-            may_save: self.settings.may_save,
+            may_save: self.settings.may_save && open.why.by.session,
         })
     }
 
@@ -103,6 +105,11 @@ impl Engine {
 
     fn open_for(&self, id: QuestionId, duration: For) -> Result<&Open, String> {
         let open = self.questions.get(&id).ok_or_else(|| gone(id))?;
+        if duration == For::Always && !open.why.by.session {
+            return Err(
+                "only a nested run asks: the answer cannot be saved; use for=run".to_owned(),
+            );
+        }
         if duration == For::Always && !self.settings.may_save {
             return Err("this run is hermetic (--policy or --default deny): \
                         answers cannot be saved; use for=run"
@@ -124,17 +131,44 @@ impl Engine {
         now: Instant,
         wall: jiff::Timestamp,
     ) -> usize {
+        let for_nested = self.is_for_nested(id);
+        self.answer_for(id, answer, rule, by, for_nested, now, wall)
+    }
+
+    /// Whether only nested runs ask this question: an answer that allows is then none to the
+    /// session's own rules, which must not be widened by what a nested run asks about.
+    #[must_use]
+    pub fn is_for_nested(&self, id: QuestionId) -> bool {
+        let open = self.questions.get(&id);
+        open.is_some_and(|open| !open.why.by.session)
+    }
+
+    /// [`Self::answer`] for a question that may be gone by now; `for_nested`: what
+    /// [`Self::is_for_nested`] said of it.
+    #[expect(clippy::too_many_arguments, reason = "an answer, and the two clocks")]
+    pub fn answer_for(
+        &mut self,
+        id: QuestionId,
+        answer: &Answer,
+        rule: &Rule,
+        by: &str,
+        for_nested: bool,
+        now: Instant,
+        wall: jiff::Timestamp,
+    ) -> usize {
+        // A refusal narrows, so it counts for everybody.
+        let for_nested = for_nested && answer.verdict == Verdict::Allow;
         let source = Source::Person { by: by.to_owned() };
         let mut settled: Vec<AskId> = match self.questions.get(&id) {
             Some(open) => open.asks.iter().copied().collect(),
             None => Vec::new(),
         };
-        for ask in self.matching(rule) {
+        for ask in self.matching(rule, for_nested) {
             if !settled.contains(&ask) {
                 settled.push(ask);
             }
         }
-        let mut retries = self.retries_matching(rule);
+        let mut retries = self.retries_matching(rule, for_nested);
         if self.questions.get(&id).is_some_and(Open::is_for_a_retry) && !retries.contains(&id) {
             retries.push(id);
         }
@@ -148,6 +182,7 @@ impl Engine {
                 rule: rule.clone(),
                 expires,
                 saved: answer.duration == For::Always,
+                for_nested,
             });
             self.put_answers_in_force();
         }
@@ -192,11 +227,12 @@ impl Engine {
             scope: Scope::Host,
         };
         let rule = answer_rule(flow, &BTreeSet::new(), &answer, &self.environment)?;
-        let settles = self.matching(&rule).len();
+        let settles = self.matching(&rule, false).len();
         self.given.push(Given {
             rule: rule.clone(),
             expires: None,
             saved: false,
+            for_nested: false,
         });
         self.put_answers_in_force();
         self.decide_all_anew(now, wall);
@@ -207,8 +243,10 @@ impl Engine {
     /// how many more hold for a time only.
     #[must_use]
     pub fn answers(&self) -> (Vec<Rule>, usize) {
+        // What only a nested run asked about says nothing of the session's own rules.
+        let own = self.given.iter().filter(|given| !given.for_nested);
         let (lasting, timed): (Vec<&Given>, Vec<&Given>) =
-            self.given.iter().partition(|given| given.expires.is_none());
+            own.partition(|given| given.expires.is_none());
         let rules = lasting.into_iter().map(|given| given.rule.clone());
         (rules.collect(), timed.len())
     }
@@ -244,10 +282,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The waiting calls that a rule matches.
-    fn matching(&self, rule: &Rule) -> Vec<AskId> {
+    /// The waiting calls that a rule matches; `for_nested`: that only nested runs ask about.
+    fn matching(&self, rule: &Rule, for_nested: bool) -> Vec<AskId> {
         let waiting = self.waiting.iter();
-        let asks = waiting.filter(|(_, waiting)| self.covers(rule, &waiting.call.flow));
+        let asks = waiting.filter(|(_, waiting)| {
+            let open = waiting.question.and_then(|id| self.questions.get(&id));
+            open.map_or(!for_nested, |open| open.is_for(for_nested))
+                && self.covers(rule, &waiting.call.flow)
+        });
         asks.map(|(ask, _)| *ask).collect()
     }
 }

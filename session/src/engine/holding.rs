@@ -1,5 +1,6 @@
 //! Calls that wait: how they join a question, how they leave it, and how many there may be.
 
+use super::nested::Why;
 use super::question::{Key, Open};
 use super::{
     AskId, Call, Effect, Engine, MAX_QUESTIONS, MAX_QUESTIONS_PER_APP, MAX_WAITING,
@@ -9,21 +10,16 @@ use crate::control::protocol::QuestionId;
 use crate::event::{FlowLine, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
+use crate::nested::RunId;
 use crate::verdict::{Fallback, Source, Verdict};
 use std::time::Instant;
 
 impl Engine {
-    pub(super) fn ask_somebody(
-        &mut self,
-        ask: AskId,
-        call: Call,
-        why: String,
-        now: Instant,
-    ) -> Step {
+    pub(super) fn ask_somebody(&mut self, ask: AskId, call: Call, why: Why, now: Instant) -> Step {
         let is_look_up = call.look_up.is_some();
         if !is_look_up {
             let offered = self.offered(&call.flow);
-            if let Some((verdict, by)) = self.passes.take(&offered, now) {
+            if let Some((verdict, by)) = self.passes.take(&offered, &why.by, now) {
                 return self.decided(&call, verdict, Source::Person { by });
             }
         }
@@ -33,7 +29,7 @@ impl Engine {
         if !self.somebody_may_answer() {
             return self.refuse(&call, Fallback::NobodyToAsk);
         }
-        let key = self.key(&call);
+        let key = self.key(&call, why.by.clone());
         if let Some(id) = self.by_key.get(&key).copied() {
             return self.hold_or_refuse(ask, call, Some(id), now);
         }
@@ -54,7 +50,7 @@ impl Engine {
         &mut self,
         key: Key,
         flow: &Flow,
-        why: String,
+        why: Why,
         hold: Hold,
         now: Instant,
     ) -> Option<QuestionId> {
@@ -212,12 +208,18 @@ impl Engine {
             look_up: call.look_up.is_some(),
             ..FlowLine::of(&call.flow)
         };
-        self.record_decided(flow, verdict, source.clone());
+        self.record_decided(flow, verdict, source.clone(), &call.flow.runs);
         Step::Decided(verdict, source)
     }
 
-    pub(super) fn record_decided(&mut self, flow: FlowLine, verdict: Verdict, source: Source) {
-        self.count(verdict, 1);
+    pub(super) fn record_decided(
+        &mut self,
+        flow: FlowLine,
+        verdict: Verdict,
+        source: Source,
+        runs: &[RunId],
+    ) {
+        self.count_for(verdict, 1, runs);
         self.effects.push(Effect::Event(Kind::Decided {
             flow,
             verdict,

@@ -37,7 +37,7 @@ impl Engine {
     /// changes: a rule or the default gave it, and it hangs on nothing but the address.
     #[must_use]
     pub fn may_be_kept(&self, flow: &Flow, source: &Source, wall: jiff::Timestamp) -> bool {
-        if self.hangs_on.subject || self.hangs_on.date || self.halted {
+        if self.any_hangs_on(flow, |it| it.subject || it.date) || self.halted {
             return false;
         }
         if !is_of_rules(source) {
@@ -57,10 +57,10 @@ impl Engine {
     #[must_use]
     pub fn may_be_repeated(&self, flow: &Flow, source: &Source) -> bool {
         let is_sure = |name: &Name| name.trust == Trust::Verified;
-        !self.hangs_on.date
+        !self.any_hangs_on(flow, |it| it.date)
             && !self.halted
             && is_of_rules(source)
-            && (!self.hangs_on.names || flow.names.iter().all(is_sure))
+            && (!self.any_hangs_on(flow, |it| it.names) || flow.names.iter().all(is_sure))
     }
 
     /// When the next answer runs out.
@@ -71,7 +71,8 @@ impl Engine {
 
     /// A process has looked a name up that it had not before.
     pub fn name_learned(&mut self) {
-        if self.hangs_on.names {
+        let nested = self.nested.values().any(|run| run.hangs_on.names);
+        if self.hangs_on.names || nested {
             self.generation += 1;
         }
     }
@@ -82,6 +83,22 @@ fn is_of_rules(source: &Source) -> bool {
         source,
         Source::Rule { .. } | Source::Standing { .. } | Source::Default
     )
+}
+
+impl Engine {
+    /// Whether the rules for this flow, those of its nested runs included, hang on something.
+    fn any_hangs_on(&self, flow: &Flow, on: fn(&HangsOn) -> bool) -> bool {
+        on(&self.hangs_on) || self.nested_of(flow).any(|run| on(&run.hangs_on))
+    }
+
+    /// A port of each range in the rules for this flow.
+    pub(super) fn ports_for(&self, flow: &Flow) -> BTreeSet<u16> {
+        let mut ports = self.hangs_on.ports.clone();
+        for run in self.nested_of(flow) {
+            ports.extend(&run.hangs_on.ports);
+        }
+        ports
+    }
 }
 
 impl HangsOn {

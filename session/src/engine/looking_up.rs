@@ -5,6 +5,7 @@
 //! service). Where it did not, the question is for the name and every port; and it is not asked
 //! if some rule allows the name at some port, because that may be the one.
 
+use super::nested::{AskedBy, Why};
 use super::passes::For;
 use super::question::Key;
 use super::{AskId, Call, Engine, Ruling, Step};
@@ -33,17 +34,17 @@ pub enum LookUp {
 /// What calls to an address of a look-up would meet.
 enum Prospect {
     Allowed(Source),
-    Asked { why: String },
+    Asked { why: Why },
     Denied(Source),
 }
 
 impl Engine {
     /// The question that a call belongs to, by what a person may answer about it.
-    pub(super) fn key(&self, call: &Call) -> Key {
+    pub(super) fn key(&self, call: &Call, by: AskedBy) -> Key {
         let offered = self.offered(&call.flow);
         match call.look_up {
-            Some(_) => Key::of_look_up(&offered),
-            None => Key::of(&offered),
+            Some(_) => Key::of_look_up(&offered, by),
+            None => Key::of(&offered, by),
         }
     }
 
@@ -92,9 +93,9 @@ impl Engine {
             return self.names_wanted(flow, wall);
         }
         let mut all: Vec<Wanted> = Vec::new();
-        for port in self.hangs_on.ports.iter().take(MAX_PORTS_TRIED) {
+        for port in self.ports_for(flow).into_iter().take(MAX_PORTS_TRIED) {
             let at_port = Flow {
-                port: *port,
+                port,
                 ..flow.clone()
             };
             for wanted in self.names_wanted(&at_port, wall) {
@@ -146,12 +147,12 @@ impl Engine {
         let Some(flows) = &waiting.call.look_up else {
             return;
         };
-        if self.undecided(flows, now, wall).is_some() {
+        if let Some((_, why)) = self.undecided(flows, now, wall) {
             // One for all, but where the name is only claimed: then it counts for nothing, and
             // each address is a question of its own.
             let mut keys: Vec<Key> = Vec::new();
             for flow in flows {
-                let key = Key::of_look_up(&self.offered(flow));
+                let key = Key::of_look_up(&self.offered(flow), why.by.clone());
                 if !keys.contains(&key) {
                     keys.push(key);
                 }
@@ -168,11 +169,13 @@ impl Engine {
         flows: &[Flow],
         now: Instant,
         wall: jiff::Timestamp,
-    ) -> Option<(Flow, String)> {
+    ) -> Option<(Flow, Why)> {
         flows
             .iter()
             .find_map(|flow| match self.prospect(flow, wall) {
-                Prospect::Asked { why } if !self.passes.cover(&self.offered(flow), now) => {
+                Prospect::Asked { why }
+                    if !self.passes.cover(&self.offered(flow), &why.by, now) =>
+                {
                     Some((flow.clone(), why))
                 }
                 _ => None,
@@ -188,9 +191,9 @@ impl Engine {
             };
         }
         let (mut asked, mut denied) = (None, None);
-        for port in &self.hangs_on.ports {
+        for port in self.ports_for(flow) {
             let at_port = Flow {
-                port: *port,
+                port,
                 ..flow.clone()
             };
             match self.rule_on(&at_port, wall) {

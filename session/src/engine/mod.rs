@@ -13,6 +13,9 @@ mod holding;
 mod kept;
 mod looking_up;
 mod naming;
+mod nested;
+#[cfg(test)]
+mod nested_tests;
 mod offers;
 mod passes;
 #[cfg(test)]
@@ -33,9 +36,11 @@ use crate::control::protocol::QuestionId;
 use crate::event::{FlowLine, Kind};
 use crate::flow::Flow;
 use crate::hold::Hold;
+use crate::nested::RunId;
 use crate::verdict::{Source, Verdict};
-use hallpass_policy::{Action, Endpoint, Environment, Layer, Policy, Query, Rule};
+use hallpass_policy::{Action, Decision, Endpoint, Environment, Layer, Policy, Query, Rule};
 use kept::HangsOn;
+use nested::{NestedRun, Why};
 use passes::Passes;
 use question::{Key, Open};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -123,6 +128,15 @@ pub struct Totals {
     pub denied: u64,
 }
 
+impl Totals {
+    fn count(&mut self, verdict: Verdict, count: u64) {
+        match verdict {
+            Verdict::Allow => self.allowed += count,
+            Verdict::Deny => self.denied += count,
+        }
+    }
+}
+
 /// What a verdict is asked for.
 #[derive(Clone)]
 struct Call {
@@ -154,6 +168,8 @@ struct Given {
     expires: Option<Instant>,
     /// It was also saved, so it goes when the saved rule goes.
     saved: bool,
+    /// It allows what only nested runs ask about: to the session's own rules it is nothing.
+    for_nested: bool,
 }
 
 /// See the module's text.
@@ -186,12 +202,17 @@ pub struct Engine {
     only_verified: bool,
     /// The names that rules are written with, where they are looked up.
     rule_names: Vec<String>,
+    /// `hallpass run` inside the session.
+    nested: BTreeMap<RunId, NestedRun>,
+    /// All answers of this run, those for questions that only nested runs ask included: what they
+    /// ask about is settled by these.
+    answers: Policy,
 }
 
 /// What the policy, or the lack of one, says about a flow.
 enum Ruling {
     Settled(Verdict, Source),
-    Ask { why: String },
+    Ask { why: Why },
 }
 
 impl Engine {
@@ -221,6 +242,8 @@ impl Engine {
             socket_rules,
             only_verified: false,
             rule_names: Vec::new(),
+            nested: BTreeMap::new(),
+            answers: Policy::new(),
         }
     }
 
@@ -267,16 +290,13 @@ impl Engine {
         let Ruling::Settled(verdict, source) = self.rule_on(flow, wall) else {
             return None;
         };
-        self.record_decided(FlowLine::of(flow), verdict, source.clone());
+        self.record_decided(FlowLine::of(flow), verdict, source.clone(), &flow.runs);
         Some((verdict, source))
     }
 
     /// Counts calls that got a verdict without being put to the engine.
     pub fn count(&mut self, verdict: Verdict, count: u64) {
-        match verdict {
-            Verdict::Allow => self.totals.allowed += count,
-            Verdict::Deny => self.totals.denied += count,
-        }
+        self.totals.count(verdict, count);
     }
 
     /// The caller is gone, or is about to run a signal handler and `may_return`.
@@ -340,19 +360,16 @@ impl Engine {
     /// What the policy says where the address has these names.
     fn rule_under(&self, flow: &Flow, names: &[&str], wall: jiff::Timestamp) -> Ruling {
         let query = query(flow, names);
-        let decision = self.policy.decide(&query, &self.environment, wall);
-        let source = match decision.winner {
-            Some((layer, rule)) => Source::Rule {
-                layer: layer.to_string(),
-                rule: rule.to_string(),
-            },
-            None => match decision.standing {
-                Some(group) => Source::Standing {
-                    group: group.to_string(),
-                },
-                None => Source::Default,
-            },
-        };
+        if flow.runs.is_empty() {
+            return self.session_rule(&query, wall);
+        }
+        self.rule_with_nested(flow, &query, wall)
+    }
+
+    /// What the session's own rules say.
+    fn session_rule(&self, query: &Query<'_>, wall: jiff::Timestamp) -> Ruling {
+        let decision = self.policy.decide(query, &self.environment, wall);
+        let source = source_of(&decision);
         match (decision.action, &source) {
             (Action::Allow, _) => Ruling::Settled(Verdict::Allow, source),
             (Action::Deny | Action::Ask, _) if self.settings.audit => {
@@ -361,10 +378,10 @@ impl Engine {
             }
             (Action::Deny, _) => Ruling::Settled(Verdict::Deny, source),
             (Action::Ask, Source::Rule { layer, rule }) => Ruling::Ask {
-                why: format!("{}: {rule}", whose(layer)),
+                why: Why::of_session(format!("{}: {rule}", whose(layer))),
             },
             (Action::Ask, _) => Ruling::Ask {
-                why: "no rule matches, and the default is ask".to_owned(),
+                why: Why::of_session("no rule matches, and the default is ask".to_owned()),
             },
         }
     }
@@ -379,14 +396,32 @@ impl Engine {
     }
 
     fn put_answers_in_force(&mut self) {
-        let rules = self.given.iter().map(|given| given.rule.clone()).collect();
-        self.policy.set_layer(Layer::Answer, rules);
+        let rule = |given: &Given| given.rule.clone();
+        let own = self.given.iter().filter(|given| !given.for_nested);
+        self.policy
+            .set_layer(Layer::Answer, own.map(rule).collect());
+        let all = self.given.iter().map(rule).collect();
+        self.answers.set_layer(Layer::Answer, all);
         self.hangs_on = HangsOn::of(&self.policy);
         self.socket_rules = SocketRules::of(&self.policy);
         if self.only_verified {
             self.rule_names = naming::rule_names(&self.policy);
         }
         self.generation += 1;
+    }
+}
+
+/// What decided, as everybody is told.
+fn source_of(decision: &Decision<'_>) -> Source {
+    match (decision.winner, decision.standing) {
+        (Some((layer, rule)), _) => Source::Rule {
+            layer: layer.to_string(),
+            rule: rule.to_string(),
+        },
+        (None, Some(group)) => Source::Standing {
+            group: group.to_string(),
+        },
+        (None, None) => Source::Default,
     }
 }
 

@@ -2,6 +2,7 @@
 //! With it only a name that the session has looked up itself satisfies a rule that allows; what a
 //! program merely claims can close, and is shown.
 
+use super::nested::{AskedBy, Why};
 use super::{Engine, Ruling};
 use crate::flow::{Flow, Trust};
 use crate::verdict::{Fallback, Source, Verdict};
@@ -28,9 +29,14 @@ impl Engine {
         if flow.address.ip().is_none() {
             return Vec::new();
         }
-        if !self.only_verified || (self.rule_names.is_empty() && !claims) {
+        let has_nested = self.nested_of(flow).any(|run| !run.rule_names.is_empty());
+        if !self.only_verified || (self.rule_names.is_empty() && !claims && !has_nested) {
             return Vec::new();
         }
+        // Any process may bring rules, and data can leave in their names as in those it says.
+        let may_look_up = (claims || has_nested) && self.may_look_up(flow, wall);
+        let nested = self.nested_of(flow).flat_map(|run| &run.rule_names);
+        let nested = nested.take(if may_look_up { MAX_RULE_NAMES } else { 0 });
         let verified = names(flow, Some(Trust::Verified));
         let now = strictness(&self.rule_under(flow, &verified, wall));
         let with = |name: &str| {
@@ -39,9 +45,10 @@ impl Engine {
             strictness(&self.rule_under(flow, &all, wall))
         };
         let mut wanted = Vec::new();
-        for name in &self.rule_names {
+        for name in self.rule_names.iter().chain(nested) {
             let then = with(name);
-            if then != now && !verified.contains(&name.as_str()) {
+            let is_new = wanted.iter().all(|it: &Wanted| it.name != *name);
+            if then != now && is_new && !verified.contains(&name.as_str()) {
                 wanted.push(Wanted {
                     name: name.clone(),
                     opens: then < now,
@@ -49,7 +56,7 @@ impl Engine {
                 });
             }
         }
-        if claims && self.may_look_up(flow, wall) {
+        if claims && may_look_up {
             for name in names(flow, Some(Trust::Claimed)) {
                 let then = with(name);
                 // A person who is asked is told whether the name is the program's word.
@@ -98,7 +105,9 @@ impl Engine {
         }
         let verified = self.rule_under(flow, &names(flow, Some(Trust::Verified)), wall);
         match (is_audited(&all), is_audited(&verified)) {
-            (true, _) => return all,
+            // A nested run may still refuse or ask.
+            (true, _) if strictness(&verified) == ALLOWED => return all,
+            (true, _) => {}
             (false, true) => {
                 let would = Box::new(Source::Fallback {
                     reason: Fallback::NameNotVerified,
@@ -114,10 +123,20 @@ impl Engine {
                     reason: Fallback::NameNotVerified,
                 },
             ),
-            (ALLOWED, ASKED) => Ruling::Ask {
-                why: "a rule allows the name, but no look-up of ours gave this address for it"
-                    .to_owned(),
-            },
+            (ALLOWED, ASKED) => {
+                let text =
+                    "a rule allows the name, but no look-up of ours gave this address for it";
+                let by = match verified {
+                    Ruling::Ask { why } => why.by,
+                    Ruling::Settled(..) => AskedBy::session(),
+                };
+                Ruling::Ask {
+                    why: Why {
+                        text: text.to_owned(),
+                        by,
+                    },
+                }
+            }
             (all_is, verified_is) if all_is > verified_is => all,
             _ => verified,
         }
@@ -277,6 +296,7 @@ mod tests {
                     trust: *trust,
                 })
                 .collect(),
+            runs: Arc::default(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! process's calls to other addresses of the same name, since programs go through a host's
 //! addresses one after another.
 
+use super::nested::AskedBy;
 use super::question::Key;
 use crate::address::Address;
 use crate::flow::Flow;
@@ -80,8 +81,16 @@ impl Passes {
     }
 
     /// The verdict for a call that a pass was given for, and who gave it; uses the pass.
-    pub(super) fn take(&mut self, flow: &Flow, now: Instant) -> Option<(Verdict, String)> {
-        let pass = self.passes.iter_mut().find(|pass| pass.fits(flow, now))?;
+    pub(super) fn take(
+        &mut self,
+        flow: &Flow,
+        asked_by: &AskedBy,
+        now: Instant,
+    ) -> Option<(Verdict, String)> {
+        let pass = self
+            .passes
+            .iter_mut()
+            .find(|pass| pass.fits(flow, asked_by, now))?;
         let under_way = pass.under_way.get_or_insert_with(|| Try {
             pid: flow.pid,
             until: now + TRY,
@@ -92,8 +101,10 @@ impl Passes {
     }
 
     /// Whether [`Self::take`] would have a verdict.
-    pub(super) fn cover(&self, flow: &Flow, now: Instant) -> bool {
-        self.passes.iter().any(|pass| pass.fits(flow, now))
+    pub(super) fn cover(&self, flow: &Flow, asked_by: &AskedBy, now: Instant) -> bool {
+        self.passes
+            .iter()
+            .any(|pass| pass.fits(flow, asked_by, now))
     }
 }
 
@@ -106,7 +117,7 @@ impl Pass {
         now < until
     }
 
-    fn fits(&self, flow: &Flow, now: Instant) -> bool {
+    fn fits(&self, flow: &Flow, asked_by: &AskedBy, now: Instant) -> bool {
         let is_theirs = match self.who {
             For::App => true,
             For::Process(pid) => pid == flow.pid,
@@ -115,6 +126,9 @@ impl Pass {
             None => true,
             Some(this) => this.pid == flow.pid && !this.addresses.contains(&flow.address),
         };
-        is_theirs && is_open && self.is_good(now) && self.keys.iter().any(|key| key.fits(flow))
+        is_theirs
+            && is_open
+            && self.is_good(now)
+            && self.keys.iter().any(|key| key.fits(flow, asked_by))
     }
 }

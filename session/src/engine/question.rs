@@ -2,6 +2,7 @@
 
 use super::AskId;
 use super::clock::Clock;
+use super::nested::{AskedBy, Why};
 use crate::address::Address;
 use crate::control::protocol::MAX_DESTINATIONS;
 use crate::flow::Flow;
@@ -18,6 +19,8 @@ pub(super) struct Key {
     /// None where a look-up did not say what it is for.
     at: Option<(Protocol, u16)>,
     to: Host,
+    /// Whose rules ask: an answer for one is none for another.
+    by: AskedBy,
 }
 
 /// The name if there is one: a host's several addresses are one question.
@@ -28,7 +31,7 @@ enum Host {
 }
 
 impl Key {
-    pub(super) fn of(flow: &Flow) -> Self {
+    pub(super) fn of(flow: &Flow, by: AskedBy) -> Self {
         Self {
             app: flow.app.identity().to_owned(),
             at: Some((flow.protocol, flow.port)),
@@ -36,25 +39,30 @@ impl Key {
                 Some(name) => Host::Name(name.name.clone()),
                 None => Host::Address(flow.address.clone()),
             },
+            by,
         }
     }
 
     /// The question of a look-up, whose flow has port 0 where it did not say what it is for.
-    pub(super) fn of_look_up(flow: &Flow) -> Self {
+    pub(super) fn of_look_up(flow: &Flow, by: AskedBy) -> Self {
         Self {
             at: (flow.port != 0).then_some((flow.protocol, flow.port)),
-            ..Self::of(flow)
+            ..Self::of(flow, by)
         }
     }
 
-    /// Whether a call belongs to the question: its name may be any that it goes by.
-    pub(super) fn fits(&self, flow: &Flow) -> bool {
+    /// Whether an answer to the question is one for a call that these ask about: its name may be
+    /// any that it goes by.
+    pub(super) fn fits(&self, flow: &Flow, by: &AskedBy) -> bool {
         let is_there = match &self.to {
             Host::Name(name) => flow.names.iter().any(|other| other.name == *name),
             Host::Address(address) => flow.address == *address,
         };
         let at = (flow.protocol, flow.port);
-        is_there && self.at.is_none_or(|own| own == at) && flow.app.identity() == self.app
+        is_there
+            && self.at.is_none_or(|own| own == at)
+            && flow.app.identity() == self.app
+            && self.by.covers(by)
     }
 }
 
@@ -62,7 +70,7 @@ pub(super) struct Open {
     pub(super) key: Key,
     /// The call that opened it; shown for all.
     pub(super) flow: Flow,
-    pub(super) why: String,
+    pub(super) why: Why,
     /// How its calls wait.
     pub(super) hold: Hold,
     pub(super) asks: BTreeSet<AskId>,
@@ -81,7 +89,7 @@ impl Open {
     pub(super) fn new(
         key: Key,
         flow: Flow,
-        why: String,
+        why: Why,
         hold: Hold,
         timeout: Option<Duration>,
         now: Instant,
@@ -103,6 +111,11 @@ impl Open {
     /// Whether it waits for a program's next try, with no call held.
     pub(super) fn is_for_a_retry(&self) -> bool {
         self.hold == Hold::Retry
+    }
+
+    /// Whether an answer counts for it that is `for_nested` runs alone.
+    pub(super) fn is_for(&self, for_nested: bool) -> bool {
+        !for_nested || !self.why.by.session
     }
 
     /// The address of one more call; so many are kept as a rule may have destinations.

@@ -5,6 +5,7 @@
 //! An answer for a time is a rule like any other. An answer for once waits as a pass
 //! ([`super::passes`]).
 
+use super::nested::Why;
 use super::passes::For;
 use super::question::Open;
 use super::{Call, Effect, Engine, RETRY, Ruling, Step, query};
@@ -17,8 +18,8 @@ use std::time::Instant;
 
 impl Engine {
     /// Refuses a call for now, and keeps or opens its question.
-    pub(super) fn tell_no(&mut self, call: Call, why: String, now: Instant) -> Step {
-        let key = self.key(&call);
+    pub(super) fn tell_no(&mut self, call: Call, why: Why, now: Instant) -> Step {
+        let key = self.key(&call, why.by.clone());
         let known = self.by_key.get(&key).copied();
         let id = match known {
             Some(id) => id,
@@ -41,12 +42,12 @@ impl Engine {
         self.refuse(&call, Fallback::WaitingForAnswer)
     }
 
-    /// The questions without calls that a rule would have answered.
-    pub(super) fn retries_matching(&self, rule: &Rule) -> Vec<QuestionId> {
-        let open = self
-            .questions
-            .iter()
-            .filter(|(_, open)| open.is_for_a_retry() && self.covers(rule, &open.flow));
+    /// The questions without calls that a rule would have answered; `for_nested`: of those that
+    /// only nested runs ask.
+    pub(super) fn retries_matching(&self, rule: &Rule, for_nested: bool) -> Vec<QuestionId> {
+        let open = self.questions.iter().filter(|(_, open)| {
+            open.is_for_a_retry() && open.is_for(for_nested) && self.covers(rule, &open.flow)
+        });
         open.map(|(id, _)| *id).collect()
     }
 

@@ -49,6 +49,7 @@ pub(super) fn flow(app: &str, address: &str, port: u16) -> Flow {
         scope_id: 0,
         port,
         names: Vec::new(),
+        runs: Arc::default(),
     }
 }
 
@@ -661,7 +662,7 @@ fn a_broker_is_asked_about_with_widths_that_cover_it() {
 #[test]
 fn the_sockets_that_rules_are_about_follow_the_rules() {
     let mut bench = Bench::new();
-    assert_eq!(*bench.engine.socket_rules(), SocketRules::default());
+    assert_eq!(*bench.engine.socket_rules(&[]), SocketRules::default());
     let rules = ["unix:/run/x.sock", "@desktop", "@any"].map(|to| rule(Action::Deny, to));
     let wall = jiff::Timestamp::UNIX_EPOCH;
     bench
@@ -672,5 +673,5 @@ fn the_sockets_that_rules_are_about_follow_the_rules() {
         desktop: true,
         session_bus: false,
     };
-    assert_eq!(*bench.engine.socket_rules(), expected);
+    assert_eq!(*bench.engine.socket_rules(&[]), expected);
 }

@@ -7,6 +7,8 @@ mod script;
 
 use crate::escape::{WHOLE_PATH, escape_bytes};
 use crate::flow::App;
+use crate::nested::RunId;
+use crate::nested::runs::{Proc, Process as Numbered, Runs};
 use crate::stat::Stat;
 use hallpass_policy::{Parent, Subject};
 use image::Image;
@@ -36,6 +38,8 @@ pub struct Identity {
     pub app: Arc<App>,
     /// Its pid, then its ancestors', nearest first, without the session's.
     pub lineage: Arc<[u32]>,
+    /// The nested runs that it is in, outermost first.
+    pub runs: Arc<[RunId]>,
 }
 
 /// Identifies processes, and remembers those it has seen.
@@ -47,6 +51,8 @@ pub struct Identifier {
     watched: HashMap<u32, (Image, Identity)>,
     seen: HashMap<u32, Seen>,
     users: HashMap<u32, Option<String>>,
+    /// Nested runs.
+    pub(crate) runs: Runs,
 }
 
 /// Who a process was when it first asked. Its parents are those of that moment: a parent that
@@ -84,6 +90,7 @@ impl Identifier {
             watched: HashMap::new(),
             seen: HashMap::new(),
             users: HashMap::new(),
+            runs: Runs::new(false),
         }
     }
 
@@ -142,7 +149,9 @@ impl Identifier {
 
     /// Who `pid` is; none where it does not descend from the session, or is gone.
     pub fn identify(&mut self, pid: u32) -> Option<Identity> {
-        let lineage = (0..TRIES).find_map(|_| self.lineage(pid))?;
+        let chain = self.chain(pid)?;
+        let runs = self.runs.of(&chain, &Proc);
+        let lineage: Vec<u32> = chain.iter().map(|process| process.pid).collect();
         let process = self.process(pid)?;
         let mut known = vec![(pid, Arc::clone(&process))];
         for pid in lineage.iter().skip(1) {
@@ -172,22 +181,37 @@ impl Identifier {
         Some(Identity {
             app: Arc::new(app),
             lineage: lineage.into(),
+            runs,
         })
     }
 
-    fn lineage(&self, pid: u32) -> Option<Vec<u32>> {
-        let mut lineage = vec![pid];
+    /// Forgets who a process is: it is looked at again.
+    pub(crate) fn forget(&mut self, pid: u32) {
+        self.known.remove(&pid);
+        self.watched.remove(&pid);
+    }
+
+    /// A process, then its ancestors, nearest first, without the session.
+    pub(crate) fn chain(&self, pid: u32) -> Option<Vec<Numbered>> {
+        (0..TRIES).find_map(|_| self.lineage(pid))
+    }
+
+    fn lineage(&self, pid: u32) -> Option<Vec<Numbered>> {
+        let mut lineage = Vec::new();
         let mut at = pid;
         while lineage.len() <= MAX_PARENTS * 8 {
-            let parent = Stat::of(at)?.parent;
-            if parent == self.session {
+            let stat = Stat::of(at)?;
+            lineage.push(Numbered {
+                pid: at,
+                started: stat.started,
+            });
+            if stat.parent == self.session {
                 return Some(lineage);
             }
-            if parent <= 1 {
+            if stat.parent <= 1 {
                 return None;
             }
-            lineage.push(parent);
-            at = parent;
+            at = stat.parent;
         }
         None
     }
@@ -239,6 +263,11 @@ impl Identifier {
 #[must_use]
 pub fn exe(pid: u32) -> Option<String> {
     procfs::exe(pid)
+}
+
+/// How many seccomp filters a process or thread bears.
+pub(crate) fn seccomp_filters(task: u32) -> Option<u32> {
+    procfs::seccomp_filters(task)
 }
 
 /// The device number of a process's controlling terminal, 0 where it has none.

@@ -14,6 +14,8 @@ const MAX_CMDLINE: u64 = 64 * 1024;
 const MAX_ENVIRON: u64 = 1024 * 1024;
 /// The head of /proc/PID/status is shorter than this.
 const MAX_STATUS: u64 = 4096;
+/// All of it: a process may be in 65,536 groups.
+const MAX_WHOLE_STATUS: u64 = 1024 * 1024;
 
 /// The command line's bytes, arguments ended by NUL.
 pub(super) fn cmdline(pid: u32) -> Vec<u8> {
@@ -55,6 +57,16 @@ pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
 pub(super) fn comm(pid: u32) -> Option<String> {
     let text = read(&format!("/proc/{pid}/comm"), 64)?;
     Some(escape_bytes(text.strip_suffix(b"\n").unwrap_or(&text), 64))
+}
+
+/// How many seccomp filters a process or thread bears (Linux 5.9).
+pub(super) fn seccomp_filters(task: u32) -> Option<u32> {
+    let text = read(&format!("/proc/{task}/status"), MAX_WHOLE_STATUS)?;
+    // The program's name, in the first line, has its newlines escaped.
+    let text = String::from_utf8_lossy(&text);
+    let mut lines = text.lines();
+    let number = lines.find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
+    number.trim().parse().ok()
 }
 
 /// The effective user id.

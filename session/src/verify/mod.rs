@@ -276,6 +276,7 @@ mod tests {
                 .iter()
                 .map(|it| Name::claimed((*it).to_owned()))
                 .collect(),
+            runs: Arc::default(),
         }
     }
 

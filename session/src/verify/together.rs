@@ -71,6 +71,7 @@ mod tests {
             scope_id: 0,
             port: 80,
             names: Vec::new(),
+            runs: Arc::default(),
         }
     }
 
