@@ -187,28 +187,45 @@ fn shims_never_find_themselves() {
 }
 
 #[test]
-fn inside_a_session_a_shim_just_runs_there() {
+fn inside_a_session_a_shim_narrows_it() {
+    let (allowed, refused) = (Http::v4(), Http::v4());
+    let allow = format!("--allow={}", allowed.address);
+    let wrapped = Wrapped::new(&["--default=deny", &allow, "--report=text", "--prompt=tty"]);
+    let start = |server: &Http, command: &[&str]| {
+        let path = wrapped.search(&["shims", "real"]);
+        let run = wrapped.dir.run(&["--default=allow"], command);
+        run.env("PATH", path).env("FETCH", server.url()).output()
+    };
+    start(&allowed, &["npm", "ci"]).ok().prints("page from");
+    start(&refused, &["npm", "ci"])
+        .ok()
+        .says("1 refused, 0 allowed");
+    assert_eq!(refused.connections(), 0);
+    // What is not wrapped has the session's rules alone.
+    let real = wrapped.path("real/npm");
+    start(&refused, &[&real, "ci"]).ok().prints("page from");
+    // With --audit nothing is refused, inside as outside.
+    wrapped.wrap("shims", &["--default=deny", "--audit"]);
+    start(&refused, &["npm", "ci"]).ok().prints("page from");
+    wrapped.dir.expect_nothing_left();
+}
+
+#[test]
+fn shims_below_each_other_are_one_of_each() {
     let server = Http::v4();
     let allow = format!("--allow={}", server.address);
     let wrapped = Wrapped::new(&["--default=deny", &allow]);
-    let start = |command: &[&str]| {
-        let path = wrapped.search(&["shims", "real"]);
-        let command = wrapped
-            .dir
-            .run(&["--default=deny", &allow, "--fail-on-block"], command);
-        command.env("PATH", path).env("FETCH", server.url())
-    };
-    let outcome = start(&["npm", "run"]).env("STARTS", "cargo").output().ok();
-    assert_eq!(outcome.stdout.matches("page from").count(), 2, "{outcome}");
-    assert_eq!(wrapped.calls(&outcome.stdout, "real/cargo"), 1, "{outcome}");
-    // One shim that starts another.
-    let outcome = wrapped
-        .command(&["npm"])
-        .env("STARTS", "cargo")
-        .env("FETCH", server.url());
-    let outcome = outcome.output().ok();
-    assert_eq!(outcome.stdout.matches("page from").count(), 2, "{outcome}");
-    assert_eq!(wrapped.calls(&outcome.stdout, "real/cargo"), 1, "{outcome}");
+    // More often than runs may stand inside each other.
+    let deep = "#!/bin/sh\n[ \"$1\" = 0 ] && exec curl -s \"$FETCH\"\nexec ";
+    wrapped
+        .dir
+        .script("real/npm", &format!("{deep}cargo \"$1\""));
+    wrapped
+        .dir
+        .script("real/cargo", &format!("{deep}npm \"$(($1 - 1))\""));
+    let npm = wrapped.command(&["npm", "20"]).env("FETCH", server.url());
+    npm.output().ok().prints("page from");
+    assert_eq!(server.connections(), 1);
     wrapped.dir.expect_nothing_left();
 }
 

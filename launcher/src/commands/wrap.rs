@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 ///
 /// The shim looks for the program on PATH, passes by itself and other shims, and starts what it
 /// finds with `hallpass run` and the flags given here. Arguments, status and signals are the
-/// program's own. Inside a session a shim runs in that session.
+/// program's own. Inside a session the rules among the flags narrow that session.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "hallpass wrap [OPTIONS] <NAME>...\n       hallpass wrap --remove [--dir <DIR>] <NAME>...\n       hallpass wrap --list [--dir <DIR>]"
@@ -166,7 +166,7 @@ fn write_all(dir: &Path, args: &WrapArgs) -> Outcome {
     let mut output = Output::new();
     for name in &args.names {
         let file = dir.join(name);
-        write(&file, &shim::text(&hallpass, dir, name, &args.flags.words))?;
+        write(&file, &shim::text(&hallpass, dir, name, &args.flags))?;
         let what = match shim::real(name, &path) {
             Some(real) => format!("{} through hallpass", show_path(&real)),
             None => format!("{} through hallpass, once it is on PATH", shim::shown(name)),

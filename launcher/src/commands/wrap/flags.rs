@@ -14,7 +14,23 @@ pub(super) struct Flags {
     pub(super) parsed: RunFlags,
     /// `--flag` and `--flag=value`; files are named by absolute paths.
     pub(super) words: Vec<OsString>,
+    /// Those of them that a run inside a session takes.
+    pub(super) inner: Vec<OsString>,
 }
+
+/// Flags that narrow a session, or are about the program alone.
+const INNER: [&str; 10] = [
+    "allow",
+    "deny",
+    "ask",
+    "default",
+    "policy",
+    "allow-list",
+    "user-rules",
+    "fail-on-block",
+    "timeout",
+    "wait",
+];
 
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
@@ -28,9 +44,15 @@ impl Args for Flags {
 
 impl FromArgMatches for Flags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let parsed = RunFlags::from_arg_matches(matches)?;
+        let words = words(matches)?;
+        // What refuses nothing outside must not refuse inside.
+        let is_inner = |long: &str| !parsed.audit && INNER.contains(&long);
+        let inner = words.iter().filter(|(long, _)| is_inner(long));
         Ok(Self {
-            parsed: RunFlags::from_arg_matches(matches)?,
-            words: words(matches)?,
+            inner: inner.map(|(_, word)| word.clone()).collect(),
+            words: words.into_iter().map(|(_, word)| word).collect(),
+            parsed,
         })
     }
 
@@ -40,7 +62,8 @@ impl FromArgMatches for Flags {
     }
 }
 
-fn words(matches: &ArgMatches) -> Result<Vec<OsString>, clap::Error> {
+/// Each flag's name, and how it is written.
+fn words(matches: &ArgMatches) -> Result<Vec<(String, OsString)>, clap::Error> {
     let definition = RunFlags::augment_args(Command::new("run"));
     let mut words = Vec::new();
     for arg in definition.get_arguments() {
@@ -51,7 +74,7 @@ fn words(matches: &ArgMatches) -> Result<Vec<OsString>, clap::Error> {
         }
         let flag = OsString::from(format!("--{long}"));
         if matches!(arg.get_action(), ArgAction::SetTrue) {
-            words.push(flag);
+            words.push((long.to_owned(), flag));
             continue;
         }
         for occurrence in matches.get_raw_occurrences(id).into_iter().flatten() {
@@ -60,7 +83,7 @@ fn words(matches: &ArgMatches) -> Result<Vec<OsString>, clap::Error> {
                 word.push("=");
                 word.push(elsewhere(long, value)?);
             }
-            words.push(word);
+            words.push((long.to_owned(), word));
         }
     }
     Ok(words)
@@ -103,11 +126,30 @@ mod tests {
         name: Vec<String>,
     }
 
-    fn words_of(line: &[&str]) -> Vec<String> {
+    fn flags_of(line: &[&str]) -> Flags {
         let all = ["wrap"].iter().chain(line);
         let line = Line::try_parse_from(all).unwrap_or_else(|error| panic!("{error}"));
-        let words = line.flags.words.into_iter();
+        line.flags
+    }
+
+    fn words_of(line: &[&str]) -> Vec<String> {
+        let words = flags_of(line).words.into_iter();
         words.map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_session_gets_what_narrows_it() {
+        let inner = |line: &[&str]| flags_of(line).inner;
+        let line = [
+            "--deny=@lan",
+            "--fail-on-block",
+            "--report=text",
+            "--prompt=none",
+            "-v",
+            "npm",
+        ];
+        assert_eq!(inner(&line), ["--deny=@lan", "--fail-on-block"]);
+        assert!(inner(&["--audit", "--default=deny", "npm"]).is_empty());
     }
 
     #[test]

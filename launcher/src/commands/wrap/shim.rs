@@ -1,6 +1,7 @@
 //! The file that `hallpass wrap` writes: a few lines of POSIX sh that look for the real program
 //! and start it through hallpass.
 
+use super::flags::Flags;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,26 +35,32 @@ for _hallpass_dir in $PATH; do
     { read -r _hallpass_mark && read -r _hallpass_mark; } 2>/dev/null <"$_hallpass_real"
     case $_hallpass_mark in '§mark§'*) continue ;; esac
     set +f
-    # Inside a session, that session decides.
-    [ -z "${HALLPASS-}" ] || exec "$_hallpass_real" "$@"
-    exec §hallpass§ run §flags§-- "$_hallpass_real" "$@"
+    if [ -z "${HALLPASS-}" ]; then
+        export HALLPASS_SHIMS=§self§
+        exec §hallpass§ run §flags§-- "$_hallpass_real" "$@"
+    fi
+    # Inside a session, which this narrows; once for all that it starts.
+    case ":${HALLPASS_SHIMS-}:" in *:§self§:*) exec "$_hallpass_real" "$@" ;; esac
+    export HALLPASS_SHIMS="${HALLPASS_SHIMS-}:"§self§
+    exec §inner§"$_hallpass_real" "$@"
 done
 printf 'hallpass: %s: not found on PATH; its shim is %s\n' §name§ "$0" >&2
 exit 127
 "##;
 
 /// The text of a shim.
-pub(super) fn text(hallpass: &Path, dir: &Path, name: &OsStr, flags: &[OsString]) -> Vec<u8> {
+pub(super) fn text(hallpass: &Path, dir: &Path, name: &OsStr, flags: &Flags) -> Vec<u8> {
     let put = |what: &str| match what {
         "mark" => MARK.as_bytes().to_vec(),
         "dir" => quoted(dir.as_os_str()),
         "name" => quoted(name),
         "hallpass" => quoted(hallpass.as_os_str()),
-        "flags" => {
-            let words = flags.iter();
-            words
-                .flat_map(|word| [&quoted(word)[..], b" "].concat())
-                .collect()
+        "self" => quoted(dir.join(name).as_os_str()),
+        "flags" => words(&flags.words),
+        "inner" if flags.inner.is_empty() => Vec::new(),
+        "inner" => {
+            let hallpass = quoted(hallpass.as_os_str());
+            [&hallpass[..], b" run ", &words(&flags.inner), b"-- "].concat()
         }
         text => text.as_bytes().to_vec(),
     };
@@ -63,6 +70,13 @@ pub(super) fn text(hallpass: &Path, dir: &Path, name: &OsStr, flags: &[OsString]
             0 => part.as_bytes().to_vec(),
             _ => put(part),
         })
+        .collect()
+}
+
+/// Each with a blank behind it.
+fn words(words: &[OsString]) -> Vec<u8> {
+    let each = words.iter();
+    each.flat_map(|word| [&quoted(word)[..], b" "].concat())
         .collect()
 }
 
@@ -146,6 +160,7 @@ pub(super) fn shown(word: &OsStr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Args, FromArgMatches};
 
     #[test]
     fn words_are_quoted_where_they_must_be() {
@@ -159,16 +174,27 @@ mod tests {
 
     #[test]
     fn a_shim_is_known_by_its_second_line_and_tells_its_flags() {
-        let flags_of = ["--policy=/a b/p.json", "--verbose"].map(OsString::from);
+        let of = |words: &[&str]| {
+            let all = ["wrap"].iter().chain(words);
+            Flags::from_arg_matches(
+                &Flags::augment_args(clap::Command::new("wrap")).get_matches_from(all),
+            )
+            .unwrap()
+        };
         let shim = text(
             Path::new("/opt/hall pass"),
             Path::new("/d"),
             OsStr::new("npm"),
-            &flags_of,
+            &of(&["--policy=/a b/p.json", "--verbose"]),
         );
         assert!(is_shim(&shim));
         assert_eq!(flags(&shim).unwrap(), b"'--policy=/a b/p.json' --verbose");
-        let bare = text(Path::new("/h"), Path::new("/d"), OsStr::new("npm"), &[]);
+        let bare = text(
+            Path::new("/h"),
+            Path::new("/d"),
+            OsStr::new("npm"),
+            &of(&[]),
+        );
         assert_eq!(flags(&bare).unwrap(), b"");
         for other in ["", "#!/bin/sh\n", "#!/bin/sh\n# Written by somebody\n"] {
             assert!(!is_shim(other.as_bytes()), "{other}");
