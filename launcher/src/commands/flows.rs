@@ -1,13 +1,12 @@
 //! `hallpass flows`: which connections are open.
 
 use super::failure::{Failure, Outcome};
-use super::output::Output;
+use super::output::{Output, say_nothing};
 use super::sessions;
 use crate::say::say;
 use hallpass_session::control::protocol::{Direction, Flows, LiveFlow};
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
-use serde::Serialize;
 use std::net::SocketAddr;
 
 /// Where the reason begins, if what comes before it is not longer.
@@ -33,13 +32,6 @@ pub(crate) struct FlowsArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    session: String,
-    #[serde(flatten)]
-    flow: &'a LiveFlow,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &FlowsArgs) -> Outcome {
     let running = match &args.session {
@@ -56,14 +48,7 @@ pub(crate) fn run(args: &FlowsArgs) -> Outcome {
                 continue;
             }
             shown += 1;
-            if args.json {
-                output.json(&Line {
-                    session: session.name.to_string(),
-                    flow,
-                })?;
-            } else {
-                output.line(&text(session, flow))?;
-            }
+            output.of_session(args.json, session, flow, text)?;
         }
     }
     output.finish()?;
@@ -80,8 +65,7 @@ pub(crate) fn run(args: &FlowsArgs) -> Outcome {
         say(&format!("{number} from outside, listed with --all"));
     }
     if shown == 0 && outcome.is_ok() && !args.json {
-        let sessions = render::count(running.len() as u64, "session runs", "sessions run");
-        say(&format!("no connection is open ({sessions})"));
+        say_nothing("no connection is open", &running);
     }
     outcome
 }

@@ -1,14 +1,12 @@
 //! `hallpass pending`: which questions wait for an answer.
 
 use super::failure::{Failure, Outcome};
-use super::output::Output;
+use super::output::{Output, say_nothing};
 use super::sessions;
-use crate::say::say;
 use hallpass_session::control::protocol::Question;
 use hallpass_session::escape::clip;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
-use serde::Serialize;
 
 /// Characters of the reason that are shown.
 const MAX_WHY: usize = 300;
@@ -21,32 +19,17 @@ pub(crate) struct PendingArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    session: String,
-    #[serde(flatten)]
-    question: &'a Question,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &PendingArgs) -> Outcome {
     let running = sessions::all();
     let (waiting, outcome) = ask(&running);
     let mut output = Output::new();
     for (session, question) in &waiting {
-        if args.json {
-            output.json(&Line {
-                session: session.name.to_string(),
-                question,
-            })?;
-        } else {
-            output.line(&text(session, question))?;
-        }
+        output.of_session(args.json, session, question, text)?;
     }
     output.finish()?;
     if waiting.is_empty() && outcome.is_ok() && !args.json {
-        let sessions = render::count(running.len() as u64, "session runs", "sessions run");
-        say(&format!("no question waits ({sessions})"));
+        say_nothing("no question waits", &running);
     }
     outcome
 }
