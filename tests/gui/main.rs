@@ -86,6 +86,29 @@ fn deny_and_escape_refuse_and_an_answer_for_good_is_kept() {
 }
 
 #[test]
+fn the_rest_of_a_run_is_denied_with_one_key_and_asked_about_again_after_a_release() {
+    let Some(screen) = Screen::new(SIZE, "1") else {
+        return;
+    };
+    let url = server();
+    let go = screen.path("go");
+    let three = "for n in 1 2; do curl -sS $0; echo $?; done
+        until [ -e $1 ]; do sleep 0.1; done; curl -sS $0";
+    let shell = screen.run(&[], &["sh", "-c", three, &url, go.to_str().unwrap()]);
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("shift+r");
+    screen.wait_until_gone();
+    let released = screen.hallpass(&["release"]);
+    assert!(released.status.success(), "{released:?}");
+    std::fs::write(go, "").unwrap();
+    screen.wait_for_title("curl asks");
+    screen.focus();
+    screen.key("a");
+    assert_eq!(shell.end().1, "7\n7\nhello");
+}
+
+#[test]
 fn closing_the_window_tells_first_and_then_refuses() {
     let Some(screen) = Screen::new(SIZE, "1") else {
         return;

@@ -50,6 +50,7 @@ impl Model {
             Press::AllowAll => self.decide_all(Verdict::Allow, now),
             Press::DenyAll => self.decide_all(Verdict::Deny, now),
             Press::DenyRun => self.deny_run(now),
+            Press::DenyRest => self.deny_rest(now),
             Press::Refuse => self.refuse_front(now),
             Press::Length(number) => {
                 if let Some(choice) = &mut self.choice {

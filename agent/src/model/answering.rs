@@ -50,6 +50,18 @@ impl Model {
         self.front_may_have_changed(Some(key), true, now);
     }
 
+    /// An answer to all that the front question's session asks, or would ask.
+    pub(super) fn deny_rest(&mut self, now: Instant) {
+        let front = self.front_key();
+        let Some(session) = front.as_ref().map(|key| key.session.clone()) else {
+            return;
+        };
+        self.queue.remove_session(&session);
+        self.last_answer = Some((format!("Denied: the rest of session {session}"), now));
+        self.send(&session, Call::DenyRest, Sent::DenyRest(session.clone()));
+        self.front_may_have_changed(front, true, now);
+    }
+
     fn answer(
         &mut self,
         key: &Key,

@@ -15,6 +15,8 @@ pub enum Key {
     DenyAll,
     /// `r`: deny a program that asks again and again, for this run.
     DenyRun,
+    /// `R`: refuse whatever this session asks, or would ask, until its end.
+    DenyRest,
     /// Esc: refuse the calls that wait now, and make no rule.
     Refuse,
     /// `1` to `4`.

@@ -81,6 +81,8 @@ enum Sent {
     Decision(Box<Item>),
     /// Halt (true) or release.
     Halt(String, bool),
+    /// Refuse all that is asked in this session; its questions come back if that fails.
+    DenyRest(String),
     /// What is open in this session?
     Look(String),
     /// End a connection of this session.

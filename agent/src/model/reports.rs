@@ -19,7 +19,9 @@ impl Model {
                 self.sent.retain(|_, sent| match sent {
                     Sent::Decision(item) => item.key.session != session,
                     Sent::Halt(halted, _) => *halted != session,
-                    Sent::Look(other) | Sent::End(other, _) => *other != session,
+                    Sent::Look(other) | Sent::End(other, _) | Sent::DenyRest(other) => {
+                        *other != session
+                    }
                     Sent::Other => true,
                 });
             }
@@ -97,6 +99,11 @@ impl Model {
         let sent = self.sent.remove(&ticket);
         match (sent, result) {
             (Some(Sent::Halt(session, halted)), Ok(_)) => self.sessions.halted(&session, halted),
+            (Some(Sent::DenyRest(session)), Ok(_)) => self.sessions.denies_rest(&session),
+            (Some(Sent::DenyRest(session)), Err(error)) => {
+                self.trouble(format!("Not denied: {error}"));
+                self.send(&session, Call::Pending, Sent::Other);
+            }
             (Some(Sent::End(session, flow)), result) => {
                 if let Err(error) = result {
                     self.live.not_ended(&session, flow);

@@ -26,6 +26,8 @@ pub struct Session {
     pub terminal: Option<String>,
     /// Whether it holds everything.
     pub halted: bool,
+    /// Whether it refuses all that would be asked.
+    pub denies_rest: bool,
     /// Whether its command has ended, and only what it started goes on.
     pub ended: bool,
     /// The last decisions, latest first.
@@ -80,6 +82,7 @@ impl Sessions {
     pub(super) fn joined(&mut self, hello: Hello) {
         if let Some(known) = self.find(&hello.session) {
             known.halted = hello.halted;
+            known.denies_rest = hello.denies_rest;
         } else if self.all.len() < MAX_SESSIONS {
             self.all.push(Session {
                 command: words::command(&hello.command, COMMAND),
@@ -87,6 +90,7 @@ impl Sessions {
                 terminal: hello.terminal,
                 pid: hello.pid,
                 halted: hello.halted,
+                denies_rest: hello.denies_rest,
                 ended: false,
                 decisions: VecDeque::new(),
                 allowed: 0,
@@ -102,6 +106,14 @@ impl Sessions {
     pub(super) fn halted(&mut self, name: &str, halted: bool) {
         if let Some(session) = self.find(name) {
             session.halted = halted;
+            // A release ends both.
+            session.denies_rest &= halted;
+        }
+    }
+
+    pub(super) fn denies_rest(&mut self, name: &str) {
+        if let Some(session) = self.find(name) {
+            session.denies_rest = true;
         }
     }
 
@@ -145,6 +157,12 @@ impl Sessions {
 }
 
 impl Session {
+    /// Whether something in it waits to be released.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        self.halted || self.denies_rest
+    }
+
     fn decided(&mut self, decision: Decision) {
         match decision.verdict {
             Verdict::Allow => self.allowed = self.allowed.saturating_add(decision.count),
@@ -190,6 +208,7 @@ mod tests {
             command: vec!["npm".to_owned(), "install".to_owned()],
             terminal: Some("pts/3".to_owned()),
             halted: false,
+            denies_rest: false,
             may_save: true,
         }
     }
@@ -255,6 +274,7 @@ mod tests {
         sessions.joined(hello("s"));
         sessions.joined(Hello {
             halted: true,
+            denies_rest: false,
             ..hello("s")
         });
         assert_eq!(sessions.iter().count(), 1);

@@ -10,6 +10,9 @@ use egui::Ui;
 use hallpass_session::flow::Trust;
 use std::time::Instant;
 
+const DENY_REST: &str = "refuses all that this session asks now or would ask until its end; \
+     what rules decide stays as it is. It makes no rule, and Release takes it back";
+
 /// Longest value on screen, in characters; copying gives all of it.
 const VALUE: usize = 600;
 
@@ -20,7 +23,18 @@ pub(super) fn show(ui: &mut Ui, model: &mut Model, item: &Item, now: Instant) {
     } else {
         "Details"
     };
-    let fold = small(ui, text, "i", armed);
+    let fold = ui
+        .horizontal(|ui| {
+            let fold = small(ui, text, "i", armed);
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let rest = small(ui, "Deny the rest of this run", "R", armed);
+                if rest.on_hover_text(DENY_REST).clicked() {
+                    model.click(Press::DenyRest, now);
+                }
+            });
+            fold
+        })
+        .inner;
     // Just unfolded, they come into view.
     let was = ui.scope_id().with("details");
     if model.details() && ui.data(|data| data.get_temp(was)) == Some(false) {

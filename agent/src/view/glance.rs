@@ -82,7 +82,7 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
     for session in model.sessions().iter() {
         card(ui, |ui| {
             ui.horizontal(|ui| {
-                let has_pill = session.halted || session.ended;
+                let has_pill = session.is_held_back() || session.ended;
                 let width = ui.available_width() - if has_pill { 230.0 } else { 90.0 };
                 ui.vertical(|ui| {
                     ui.set_max_width(width);
@@ -99,7 +99,7 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
                 });
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     if state(ui, session) {
-                        halt = Some((session.name.clone(), !session.halted));
+                        halt = Some((session.name.clone(), !session.is_held_back()));
                     }
                 });
             });
@@ -127,11 +127,13 @@ fn sessions(ui: &mut Ui, model: &mut Model, now: Instant) {
     }
 }
 
+const DENIES_REST: &str = "whatever no rule decides is refused, and nobody is asked";
+
 /// Halt or release; true where it was clicked.
 fn state(ui: &mut Ui, session: &Session) -> bool {
     let palette = Palette::of(ui);
-    let (text, hint) = match session.halted {
-        true => ("Release", "decide all that waits, and go on"),
+    let (text, hint) = match session.is_held_back() {
+        true => ("Release", "decide all that waits, ask again, and go on"),
         false => (
             "Halt",
             "hold every call of this session until you release it",
@@ -142,6 +144,8 @@ fn state(ui: &mut Ui, session: &Session) -> bool {
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
     if session.halted {
         pill(ui, "halted", palette.warn, "every call is held");
+    } else if session.denies_rest {
+        pill(ui, "denies the rest", palette.warn, DENIES_REST);
     } else if session.ended {
         pill(ui, "command ended", palette.weak, "what it started goes on");
     }

@@ -55,6 +55,7 @@ fn press(key: Key, modifiers: Modifiers, writing: bool) -> Option<Press> {
         (Key::A, true) => Press::AllowAll,
         (Key::D, true) => Press::DenyAll,
         (Key::R, false) => Press::DenyRun,
+        (Key::R, true) => Press::DenyRest,
         (Key::Escape, false) => Press::Refuse,
         (Key::Num1, false) => Press::Length(1),
         (Key::Num2, false) => Press::Length(2),

@@ -167,6 +167,7 @@ impl Client {
             command: Vec::new(),
             terminal: None,
             halted: false,
+            denies_rest: false,
             may_save: false,
         };
         Ok(Self {

@@ -179,6 +179,7 @@ impl Connection {
             command: about.command,
             terminal: about.terminal,
             halted: about.halted,
+            denies_rest: about.denies_rest,
             may_save: about.may_save,
         }))
     }

@@ -23,6 +23,8 @@ pub struct About {
     pub terminal: Option<String>,
     /// True between halt and release.
     pub halted: bool,
+    /// True between deny-rest and release.
+    pub denies_rest: bool,
     /// Whether answers may be saved for good.
     pub may_save: bool,
 }

@@ -212,6 +212,9 @@ pub struct Hello {
     pub terminal: Option<String>,
     /// True between halt and release.
     pub halted: bool,
+    /// True between deny-rest and release.
+    #[serde(default)]
+    pub denies_rest: bool,
     /// Whether answers may be saved for good.
     pub may_save: bool,
 }

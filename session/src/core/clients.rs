@@ -12,12 +12,17 @@ use std::time::Instant;
 
 impl Controlled for Core {
     fn about(&self) -> About {
+        let (halted, denies_rest) = {
+            let engine = &self.lock().engine;
+            (engine.is_halted(), engine.denies_rest())
+        };
         About {
             session: self.shared.session.clone(),
             pid: std::process::id(),
             command: self.shared.command.clone(),
             terminal: self.shared.terminal.clone(),
-            halted: self.lock().engine.is_halted(),
+            halted,
+            denies_rest,
             may_save: self.shared.saved.is_some(),
         }
     }

@@ -264,6 +264,12 @@ impl Engine {
         self.halted
     }
 
+    /// Whether all that would be asked is refused: see [`Self::deny_rest`].
+    #[must_use]
+    pub fn denies_rest(&self) -> bool {
+        self.rest_denied_by.is_some()
+    }
+
     /// A new call. A call that is `Held` gets its verdict by [`Effect::Settle`] later.
     pub fn ask(&mut self, ask: AskId, flow: Flow, now: Instant, wall: jiff::Timestamp) -> Step {
         self.expire(now);

@@ -28,6 +28,7 @@ fn hello(session: &str) -> Hello {
         command: vec!["make".to_owned()],
         terminal: Some("pts/3".to_owned()),
         halted: false,
+        denies_rest: false,
         may_save: true,
     }
 }
@@ -184,6 +185,33 @@ fn halt_and_release_show_once_they_are_done() {
     assert_eq!(command.call, Call::Halt);
     bench.report(Report::Replied(command.ticket, Ok(0)));
     assert!(bench.model.sessions().get("s").unwrap().halted);
+}
+
+#[test]
+fn the_rest_of_a_session_is_denied_until_it_is_released() {
+    let mut bench = Bench::asked(&[(1, "curl", "a.test"), (2, "npm", "b.test")]);
+    bench.press(Press::DenyRest);
+    assert_eq!(bench.front(), None);
+    let command = bench.model.take_commands().remove(0);
+    assert_eq!(command.call, Call::DenyRest);
+    bench.report(Report::Replied(command.ticket, Ok(2)));
+    assert!(bench.model.sessions().get("s").unwrap().denies_rest);
+
+    bench.model.halt("s", false);
+    let command = bench.model.take_commands().remove(0);
+    assert_eq!(command.call, Call::Release);
+    bench.report(Report::Replied(command.ticket, Ok(0)));
+    assert!(!bench.model.sessions().get("s").unwrap().denies_rest);
+}
+
+#[test]
+fn a_rest_that_could_not_be_denied_is_asked_for_again() {
+    let mut bench = Bench::asked(&[(1, "curl", "a.test")]);
+    bench.press(Press::DenyRest);
+    let command = bench.model.take_commands().remove(0);
+    bench.report(Report::Replied(command.ticket, Err("no".to_owned())));
+    assert_eq!(bench.calls(), [Call::Pending]);
+    assert!(!bench.model.sessions().get("s").unwrap().denies_rest);
 }
 
 #[test]

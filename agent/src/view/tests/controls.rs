@@ -49,6 +49,7 @@ fn of_a_question() {
             (Role::RadioButton, "anywhere"),
             (Role::Button, "Edit rule"),
             (Role::Button, "Details"),
+            (Role::Button, "Deny the rest of this run"),
         ],
     );
     click(&mut harness, "Details");

@@ -5,6 +5,7 @@ use crate::model::Report;
 use crate::model::rules::Change;
 use crate::model::samples::{live, question};
 use crate::view::Tab;
+use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use hallpass_policy::{Action, Rule};
 use hallpass_session::control::protocol::{Call, LiveFlow, Message};
@@ -22,6 +23,22 @@ fn a_glance_shows_sessions_and_halts_them() {
     harness.state_mut().model.report(done, now);
     harness.run();
     harness.get_by_label("halted");
+    click(&mut harness, "Release session 4242-0000000a");
+    assert_eq!(calls(&mut harness), [Call::Release]);
+}
+
+#[test]
+fn a_glance_shows_a_session_that_denies_the_rest_and_releases_it() {
+    let mut harness = stage(vec![question(1, "curl", "printer.lan")]);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::R);
+    harness.run();
+    let command = harness.state_mut().model.take_commands().remove(0);
+    assert_eq!(command.call, Call::DenyRest);
+    let now = harness.state().now;
+    let done = Report::Replied(command.ticket, Ok(1));
+    harness.state_mut().model.report(done, now);
+    harness.run();
+    harness.get_by_label("denies the rest");
     click(&mut harness, "Release session 4242-0000000a");
     assert_eq!(calls(&mut harness), [Call::Release]);
 }

@@ -38,6 +38,7 @@ fn stage(questions: Vec<Question>) -> Harness<'static, Stage> {
         command: vec!["make".to_owned(), "-j8".to_owned()],
         terminal: Some("pts/3".to_owned()),
         halted: false,
+        denies_rest: false,
         may_save: true,
     };
     stage.model.report(Report::Joined(hello), stage.now);

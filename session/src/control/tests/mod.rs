@@ -74,6 +74,7 @@ impl Controlled for Fake {
             command: vec!["curl".to_owned()],
             terminal: Some("pts/3".to_owned()),
             halted: false,
+            denies_rest: false,
             may_save: true,
         }
     }
