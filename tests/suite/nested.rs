@@ -265,6 +265,52 @@ fn a_killed_keeper_loosens_nothing_and_narrows_no_other() {
     assert_eq!(server.connections(), 2);
 }
 
+/// Kills what keeps it and, once the front has ended, takes its number.
+const SUCCESSOR: &str = "import os, signal, socket, sys, time\n\
+    def parent(pid): return int(open(f'/proc/{pid}/stat').read().rsplit(')', 1)[1].split()[1])\n\
+    keeper = os.getppid(); front = parent(keeper)\n\
+    if os.fork(): os._exit(0)\n\
+    os.setsid()\n\
+    os.kill(keeper, signal.SIGKILL)\n\
+    while os.path.exists(f'/proc/{front}'): time.sleep(0.01)\n\
+    me = os.getpid()\n\
+    for _ in range(1000):\n    \
+        open('/proc/sys/kernel/ns_last_pid', 'w').write(str(front - 1))\n    \
+        child = os.fork()\n    \
+        if child == front: os._exit(0)\n    \
+        if child: os.waitpid(child, 0); continue\n    \
+        if os.getpid() != front: os._exit(0)\n    \
+        while os.getppid() == me: time.sleep(0.01)\n    \
+        try: socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); said = 'connected'\n    \
+        except OSError as error: said = type(error).__name__\n    \
+        open('said.new', 'w').write(said)\n    \
+        os.rename('said.new', 'said')\n    \
+        os._exit(0)\n";
+
+#[test]
+fn an_orphan_that_takes_an_ancestors_number_stays_narrowed() {
+    let last_pid = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/sys/kernel/ns_last_pid");
+    if !nix::unistd::geteuid().is_root() || last_pid.is_err() {
+        skipped("only who may choose process numbers need not wait for one to come round");
+        return;
+    }
+    let (dir, server) = (Dir::new(), Http::v4());
+    dir.write("home/successor.py", SUCCESSOR);
+    let port = server.port().to_string();
+    let command = ["python3", "successor.py", &port];
+    let inner = [HALLPASS, "run", "--deny", "127.0.0.1", "--"];
+    dir.run(
+        &["--guard=on", "--default", "allow"],
+        &[&inner[..], &command].concat(),
+    )
+    .output()
+    .ok();
+    assert_eq!(said(&dir), "ConnectionRefusedError");
+    assert_eq!(server.connections(), 0);
+}
+
 #[test]
 fn a_question_names_the_nested_run_and_its_answer_opens_nothing_else() {
     let (dir, server) = (Dir::new(), Http::v4());

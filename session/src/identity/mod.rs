@@ -201,6 +201,11 @@ impl Identifier {
         let mut at = pid;
         while lineage.len() <= MAX_PARENTS * 8 {
             let stat = Stat::of(at)?;
+            // The number of a parent that has ended meanwhile is somebody else's.
+            let is_given_again = |child: &Numbered| child.started < stat.started;
+            if lineage.last().is_some_and(is_given_again) {
+                return None;
+            }
             lineage.push(Numbered {
                 pid: at,
                 started: stat.started,

@@ -56,8 +56,9 @@ impl Kernel for Proc {
 
 struct Run {
     keeper: Process,
-    /// The keeper's ancestors when it joined: whom the kernel may hand its orphans to.
-    ancestors: Vec<u32>,
+    /// The keeper's ancestors when it joined: whom the kernel may hand its orphans to. By more than
+    /// their numbers, which an orphan may be given once they have ended.
+    ancestors: Vec<Process>,
     /// The filters that all its processes bear, at least.
     filters: Option<u32>,
     /// The runs that the keeper was in when it joined, outermost first, then this one.
@@ -131,7 +132,7 @@ impl Runs {
     fn may_be_orphan(&self, lineage: &[Process], run: &Run, kernel: &impl Kernel) -> bool {
         // The one that was handed over, if any: the first that is no ancestor of the keeper's.
         let mut from_the_top = lineage.iter().rev();
-        let Some(top) = from_the_top.find(|process| !run.ancestors.contains(&process.pid)) else {
+        let Some(top) = from_the_top.find(|process| !run.ancestors.contains(process)) else {
             return false;
         };
         if top.started < run.keeper.started || kernel.is_alive(run.keeper) {
@@ -231,7 +232,7 @@ impl Runs {
         all.push(self.last);
         let run = Run {
             keeper: *keeper,
-            ancestors: ancestors.iter().map(|process| process.pid).collect(),
+            ancestors: ancestors.to_vec(),
             filters: None,
             all: all.into(),
             bytes,
@@ -445,6 +446,19 @@ mod tests {
         };
         let lineage = [child, again, chain(&[10])[0]];
         assert!(runs.of(&lineage, &kernel).is_empty());
+    }
+
+    #[test]
+    fn an_orphan_with_the_number_of_an_ended_ancestor_stays_in_its_run() {
+        let mut kernel = Fake::default();
+        let runs = joined(&mut kernel);
+        kernel.dead.extend([20, 10]);
+        kernel.filters.insert(10, 2);
+        let orphan = Process {
+            pid: 10,
+            started: 99,
+        };
+        assert_eq!(*runs.of(&[orphan], &kernel), [1]);
     }
 
     #[test]
