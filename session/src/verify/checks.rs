@@ -48,6 +48,8 @@ pub(super) struct Checks {
 struct Known {
     addresses: HashSet<IpAddr>,
     of_rule: bool,
+    /// Somebody has begun to look it up: it no longer only waits for its turn.
+    is_begun: bool,
     /// When it was looked up lately, oldest first.
     looked_up: Vec<Instant>,
 }
@@ -89,6 +91,19 @@ impl Checks {
             todo.go_on.push(id);
         }
         todo
+    }
+
+    /// It is this name's turn to be looked up.
+    pub(super) fn has_begun(&mut self, name: &str) {
+        if let Some(known) = self.names.get_mut(name) {
+            known.is_begun = true;
+        }
+    }
+
+    /// Whether nothing is known of a name because there were too many others, and not because name
+    /// servers have no answer.
+    pub(super) fn is_crowded_out(&self, name: &str) -> bool {
+        self.names.get(name).is_none_or(|known| !known.is_begun)
     }
 
     /// A look-up has come back.

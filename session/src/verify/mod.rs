@@ -41,11 +41,19 @@ struct Shared {
     changed: Condvar,
 }
 
+/// A call whose names are looked up.
+struct Checked {
+    flow: Flow,
+    /// Names of rules that refuse it or have somebody asked, if it has them.
+    closing: Vec<String>,
+    then: Then,
+}
+
 #[derive(Default)]
 struct State {
     checks: Checks,
     queue: VecDeque<String>,
-    calls: HashMap<CallId, (Flow, Then)>,
+    calls: HashMap<CallId, Checked>,
     last_call: CallId,
     threads: usize,
     idle: usize,
@@ -90,7 +98,13 @@ impl Verifier {
         let mut state = self.lock();
         state.last_call += 1;
         let id = state.last_call;
-        state.calls.insert(id, (flow, Box::new(then)));
+        let closing = wanted.iter().filter(|it| it.of_rule && !it.opens);
+        let call = Checked {
+            flow,
+            closing: closing.map(|it| it.name.clone()).collect(),
+            then: Box::new(then),
+        };
+        state.calls.insert(id, call);
         let todo = state.checks.begin(id, address, wanted, Instant::now());
         // It may have made a name one of rules.
         self.shared.changes.fetch_add(1, Ordering::AcqRel);
@@ -154,6 +168,7 @@ impl Verifier {
                 continue;
             };
             state.idle = state.idle.saturating_sub(1);
+            state.checks.has_begun(&name);
             drop(state);
             let addresses = (self.shared.look_up)(&name);
             state = self.lock();
@@ -223,12 +238,26 @@ impl State {
     fn take(&mut self, ids: &[CallId]) -> Vec<(Flow, Then)> {
         let mut taken = Vec::new();
         for id in ids {
-            if let Some((mut flow, then)) = self.calls.remove(id) {
-                self.mark(&mut flow);
-                taken.push((flow, then));
-            }
+            let Some(call) = self.calls.remove(id) else {
+                continue;
+            };
+            let mut flow = call.flow;
+            self.mark(&mut flow);
+            self.suspect(&mut flow, call.closing);
+            taken.push((flow, call.then));
         }
         taken
+    }
+
+    /// Programs can have so much looked up that a name of a rule never gets its turn. The call counts
+    /// as having it then, as if its program had said so: that opens nothing.
+    fn suspect(&self, flow: &mut Flow, closing: Vec<String>) {
+        for name in closing {
+            let is_known = flow.names.iter().any(|known| known.name == name);
+            if !is_known && self.checks.is_crowded_out(&name) {
+                flow.names.push(Name::claimed(name));
+            }
+        }
     }
 }
 
@@ -251,7 +280,7 @@ mod tests {
 
     fn answers(name: &str) -> Vec<IpAddr> {
         match name {
-            "slow.test" => std::thread::sleep(Duration::from_secs(30)),
+            slow if slow.starts_with("slow") => std::thread::sleep(Duration::from_secs(30)),
             "here.test" => return vec![IpAddr::from([10, 0, 0, 7])],
             _ => {}
         }
@@ -316,6 +345,47 @@ mod tests {
             assert_eq!(flow.names[0].name, "here.test");
             assert_eq!(flow.names[0].trust, Trust::Verified);
         }
+    }
+
+    #[test]
+    fn a_name_of_a_rule_that_closes_is_not_crowded_out() {
+        let verifier = Verifier::with(answers);
+        let (sender, seen) = channel();
+        let closing = || {
+            vec![Wanted {
+                opens: false,
+                ..wanted("closed.test", true)
+            }]
+        };
+        // More than are looked up at once, by somebody who controls how long it takes.
+        let slow: Vec<String> = (0..20).map(|n| format!("slow{n}.test")).collect();
+        let crowd = slow.iter().map(|name| wanted(name, true)).collect();
+        verifier.check(flow(&[]), crowd, |_| {});
+        verifier.check(flow(&[]), closing(), move |flow| sender.send(flow).unwrap());
+        let flow = seen.recv_timeout(Duration::from_secs(20)).unwrap();
+        let names: Vec<_> = flow.names.iter().map(|it| (&*it.name, it.trust)).collect();
+        assert_eq!(names, [("closed.test", Trust::Claimed)]);
+    }
+
+    #[test]
+    fn a_name_of_a_rule_that_closes_is_not_forgotten_among_many() {
+        let verifier = Verifier::with(answers);
+        let (sender, seen) = channel();
+        for at in 0..20 {
+            let names: Vec<String> = (0..250).map(|n| format!("n{at}-{n}.test")).collect();
+            let many = names.iter().map(|name| wanted(name, true)).collect();
+            let sender = sender.clone();
+            verifier.check(flow(&[]), many, move |flow| sender.send(flow).unwrap());
+            seen.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        let closing = vec![Wanted {
+            opens: false,
+            ..wanted("closed.test", true)
+        }];
+        verifier.check(flow(&[]), closing, move |flow| sender.send(flow).unwrap());
+        let flow = seen.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(flow.names.len(), 1);
+        assert_eq!(flow.names[0].trust, Trust::Claimed);
     }
 
     #[test]
