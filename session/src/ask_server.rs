@@ -307,11 +307,12 @@ impl AskServer {
     }
 
     fn look_up(&mut self, token: Token, pid: u32, identity: &Identity, report: &NameReport) {
-        if report.addresses().is_empty() && !self.core.may_be_looked_up(report.name(), pid) {
+        let (name, runs) = (report.name(), &identity.runs);
+        if report.addresses().is_empty() && !self.core.may_be_looked_up(name, pid, runs) {
             let reason = Fallback::NoRuleForName;
-            let what = format!("a look-up of {}", report.name());
+            let what = format!("a look-up of {name}");
             let refused = Kind::refused(pid, Some(&identity.app), what, reason);
-            self.core.record_refusal(refused, &identity.runs);
+            self.core.record_refusal(refused, runs);
             let source = Source::Fallback { reason };
             return self.say(token, verdict_reply(Verdict::Deny, &source));
         }

@@ -283,6 +283,33 @@ for name in 'one.test', 'x.zone.test', 'other.test', 'zone.test', 'written.test'
 }
 
 #[test]
+fn a_nested_run_has_nothing_looked_up_that_it_could_not_open() {
+    let Some(net) = Net::new() else { return };
+    let inner = "
+import subprocess
+inner = \"\"\"
+import socket
+for name in 'one.test', 'other.test', 'written.test':
+    try: print(name, socket.getaddrinfo(name, 8080, socket.AF_INET)[0][4][0])
+    except OSError as error: print(name, error)
+\"\"\"
+rules = ['--default=deny', '--allow=one.test']
+subprocess.run([HALLPASS, 'run', *rules, '--', 'python3', '-c', inner], check=True)
+";
+    let program = format!("HALLPASS = '{}'{inner}", env!("CARGO_BIN_EXE_hallpass"));
+    for guard in ["--guard=on", "--guard=off"] {
+        let outcome = net.run(&[guard, "-v", "--default=allow"], &program).ok();
+        let lines: Vec<&str> = outcome.stdout.lines().collect();
+        assert_eq!(lines[0], "one.test 127.0.0.7", "{outcome}");
+        assert!(lines[1].contains("Non-recoverable failure"), "{outcome}");
+        assert_eq!(lines[2], "written.test 127.0.0.5", "{outcome}");
+        outcome.says("a look-up of other.test");
+        assert!(net.asked("one.test A") > 0);
+        assert_eq!(net.asked("other.test A"), 0);
+    }
+}
+
+#[test]
 fn a_program_that_pretends_to_look_up_sends_nothing() {
     let Some(net) = Net::new() else { return };
     let program = "there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -23,6 +23,7 @@ use hallpass_session::event::Kind;
 use hallpass_session::flow::{App, Flow};
 use hallpass_session::identity::Identity;
 use hallpass_session::names::Noted;
+use hallpass_session::nested::RunId;
 use hallpass_session::targets::{Targets, ip};
 use hallpass_session::verdict::{self, Fallback};
 use hallpass_session::verify::Verifier;
@@ -169,17 +170,24 @@ impl Decider {
         staged::look_up(&self.core, &self.verifier, caller.pid, flows, reply)
     }
 
+    /// The nested runs that a process is in.
+    fn runs(&self, caller: Caller) -> Arc<[RunId]> {
+        let mut targets = lock(&self.targets);
+        if !targets.has_runs() {
+            return Arc::default();
+        }
+        let identity = targets.identify(caller.pid);
+        identity.map(|identity| identity.runs).unwrap_or_default()
+    }
+
     /// What the rules for this process say about UNIX sockets.
     fn socket_rules(&self, caller: Caller) -> Arc<SocketRules> {
-        let runs = {
-            let mut targets = lock(&self.targets);
-            if targets.has_runs() {
-                targets.identify(caller.pid).map(|identity| identity.runs)
-            } else {
-                None
-            }
-        };
-        self.core.socket_rules(runs.as_deref().unwrap_or_default())
+        self.core.socket_rules(&self.runs(caller))
+    }
+
+    fn may_be_looked_up(&self, name: &str, caller: Caller) -> bool {
+        let runs = self.runs(caller);
+        self.core.may_be_looked_up(name, caller.pid, &runs)
     }
 
     /// A socket that nobody has a word about passes.
@@ -296,7 +304,7 @@ impl Decide for Decider {
     fn report(&self, caller: Caller, report: &[u8], reply: Reply) -> Option<Withdraw> {
         match Note::decode(report) {
             Ok(Note::Entered(name)) => {
-                if !name.is_empty() && !self.core.may_be_looked_up(name, caller.pid) {
+                if !name.is_empty() && !self.may_be_looked_up(name, caller) {
                     let identity = lock(&self.targets).identify(caller.pid);
                     let what = format!("a look-up of {name}");
                     self.refuse(caller, identity.as_ref(), &what, Fallback::NoRuleForName);

@@ -5,6 +5,7 @@ use crate::engine::{AskId, LookUp};
 use crate::environment;
 use crate::flow::Flow;
 use crate::hold::Hold;
+use crate::nested::RunId;
 use crate::verdict::{Source, Verdict};
 use crate::verify::Wanted;
 use std::net::IpAddr;
@@ -60,16 +61,16 @@ impl Core {
         self.lock().engine.trust_only_verified_names();
     }
 
-    /// Whether the process `pid` may have this name looked up. Not where no rule could open it: nobody is
-    /// to be told of it then. What it knows by itself (hosts(5), the machine's name) is told to nobody in
+    /// Whether the process `pid`, in these nested runs, may have this name looked up. Not where no
+    /// rule could open it: nobody is to be told of it then. What it knows by itself (hosts(5), the machine's name) is told to nobody in
     /// any case.
     #[must_use]
-    pub fn may_be_looked_up(&self, name: &str, pid: u32) -> bool {
+    pub fn may_be_looked_up(&self, name: &str, pid: u32, runs: &[RunId]) -> bool {
         let Ok(name) = hallpass_policy::canonical_name(name) else {
             return true;
         };
         // In this order: the file is read only where it matters.
-        self.lock().engine.could_open_name(&name) || environment::knows(&name, pid)
+        self.lock().engine.could_open_name(&name, runs) || environment::knows(&name, pid)
     }
 
     /// The names that would change what happens to this flow, if they had its address.

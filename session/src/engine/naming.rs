@@ -5,6 +5,7 @@
 use super::nested::{AskedBy, Why};
 use super::{Engine, Ruling};
 use crate::flow::{Flow, Trust};
+use crate::nested::RunId;
 use crate::verdict::{Fallback, Source, Verdict};
 use crate::verify::Wanted;
 use hallpass_policy::{Action, Layer, Policy, Protocol, name_counts};
@@ -33,10 +34,7 @@ impl Engine {
         if !self.only_verified || (self.rule_names.is_empty() && !claims && !has_nested) {
             return Vec::new();
         }
-        // Any process may bring rules, and data can leave in their names as in those it says.
-        let may_look_up = (claims || has_nested) && self.may_look_up(flow, wall);
-        let nested = self.nested_of(flow).flat_map(|run| &run.rule_names);
-        let nested = nested.take(if may_look_up { MAX_RULE_NAMES } else { 0 });
+        let nested = self.nested_names(flow, wall);
         let verified = names(flow, Some(Trust::Verified));
         let now = strictness(&self.rule_under(flow, &verified, wall));
         let with = |name: &str| {
@@ -45,7 +43,7 @@ impl Engine {
             strictness(&self.rule_under(flow, &all, wall))
         };
         let mut wanted = Vec::new();
-        for name in self.rule_names.iter().chain(nested) {
+        for name in self.rule_names.iter().chain(nested.take(MAX_RULE_NAMES)) {
             let then = with(name);
             let is_new = wanted.iter().all(|it: &Wanted| it.name != *name);
             if then != now && is_new && !verified.contains(&name.as_str()) {
@@ -56,7 +54,7 @@ impl Engine {
                 });
             }
         }
-        if claims && may_look_up {
+        if claims && self.may_look_up(flow, wall) {
             for name in names(flow, Some(Trust::Claimed)) {
                 let then = with(name);
                 // A person who is asked is told whether the name is the program's word.
@@ -73,11 +71,33 @@ impl Engine {
         wanted
     }
 
-    /// Whether there is any use in looking this canonical name up: a connection to its address
-    /// could go on.
+    /// The names that the rules of the flow's nested runs are written with. Any process may bring
+    /// rules, and data can leave in their names as in those it says: so they count where whoever
+    /// brought them, who was in the runs around, might tell them to name servers itself.
+    fn nested_names(&self, flow: &Flow, wall: jiff::Timestamp) -> impl Iterator<Item = &String> {
+        let brought = flow
+            .runs
+            .iter()
+            .enumerate()
+            .filter_map(move |(around, id)| {
+                let run = self.nested.get(id)?;
+                let by = Flow {
+                    runs: flow.runs.iter().take(around).copied().collect(),
+                    ..flow.clone()
+                };
+                let counts = !run.rule_names.is_empty() && self.may_look_up(&by, wall);
+                counts.then_some(&run.rule_names)
+            });
+        brought.flatten()
+    }
+
+    /// Whether there is any use in looking this canonical name up: a connection of these nested runs
+    /// to its address could go on.
     #[must_use]
-    pub fn could_open_name(&self, name: &str) -> bool {
-        self.halted || self.settings.audit || self.policy.could_open_name(name)
+    pub fn could_open_name(&self, name: &str, runs: &[RunId]) -> bool {
+        let mut nested = runs.iter().filter_map(|id| self.nested.get(id));
+        let own = self.settings.audit || self.policy.could_open_name(name);
+        self.halted || (own && nested.all(|run| run.could_open_name(name)))
     }
 
     /// Whether this name is outside the local zones and the address is not: rules for the name

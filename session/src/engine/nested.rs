@@ -77,6 +77,10 @@ impl NestedRun {
         }
     }
 
+    pub(super) fn could_open_name(&self, name: &str) -> bool {
+        self.policy.could_open_name(name)
+    }
+
     /// Why it asks, for people.
     fn why(&self, source: &Source) -> String {
         let Self { keeper, name, .. } = self;

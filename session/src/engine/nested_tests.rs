@@ -357,3 +357,45 @@ fn kept_verdicts_end_where_a_run_begins_or_ends() {
     assert!(!bench.engine.may_be_kept(&call, &source, WALL));
     assert!(bench.engine.may_be_kept(&in_runs(&[], call), &source, WALL));
 }
+
+#[test]
+fn names_of_nested_rules_count_where_who_brought_them_may_ask_name_servers() {
+    let mut bench = bench(Action::Allow, &[]);
+    bench.engine.trust_only_verified_names();
+    let environment = Environment {
+        nameservers: vec![[10, 0, 0, 53].into()],
+        ..Environment::default()
+    };
+    bench
+        .engine
+        .environment_changed(environment, bench.now, WALL);
+    let rules = [(Action::Deny, "10.0.0.53"), (Action::Deny, "evil.test")];
+    let outer = narrowing(Action::Allow, &rules);
+    bench.engine.nested_began(1, 100, outer);
+    // A process of the first run, which may not ask name servers, must not have names told to them.
+    let inner = narrowing(Action::Allow, &[(Action::Deny, "secret.test")]);
+    bench.engine.nested_began(2, 200, inner);
+    let wanted = |runs: &[RunId]| {
+        let call = in_runs(runs, flow("curl", "10.0.0.1", 80));
+        let wanted = bench.engine.names_wanted(&call, WALL);
+        wanted.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    assert_eq!(wanted(&[1]), ["evil.test"]);
+    assert_eq!(wanted(&[1, 2]), ["evil.test"]);
+    assert_eq!(wanted(&[2]), ["secret.test"]);
+    assert!(wanted(&[]).is_empty());
+}
+
+#[test]
+fn a_name_that_a_nested_run_could_not_open_is_looked_up_by_the_others_only() {
+    let mut bench = bench(Action::Allow, &[]);
+    let opens = narrowing(Action::Deny, &[(Action::Allow, "one.test")]);
+    bench.engine.nested_began(1, 100, opens);
+    bench
+        .engine
+        .nested_began(2, 200, narrowing(Action::Allow, &[]));
+    let could = |name, runs: &[RunId]| bench.engine.could_open_name(name, runs);
+    assert!(could("one.test", &[1]) && could("one.test", &[1, 2]));
+    assert!(!could("other.test", &[1]) && !could("other.test", &[1, 2]));
+    assert!(could("other.test", &[2]) && could("other.test", &[]));
+}
