@@ -48,12 +48,15 @@ static CONSTRUCTOR: extern "C" fn() = start;
 /// half a microsecond in every program that is started. And reads the variable while it is still
 /// as the launcher wrote it.
 extern "C" fn start() {
+    settings::session();
     calls::resolve();
     messages::resolve();
     programs::resolve();
     variadic::resolve();
-    forks::resolve();
-    settings::session();
+    // With a guard no call is held here, and nobody has a descriptor of ours.
+    if !settings::is_guarded() {
+        forks::resolve();
+    }
 }
 
 /// A panic path is a link error: this function exists nowhere, and the link uses `-z defs`.

@@ -13,22 +13,28 @@ pub(crate) fn copy_struct<T: Copy>(from: *const T) -> Result<T, Errno> {
     Reader::beside_the_stack().copy(from)
 }
 
-/// Reads memory of the program; looks once at each page that it comes to.
+/// Reads memory of the program; looks once at each page that it comes to, as long as there are few.
 pub(crate) struct Reader {
-    /// The page that was found readable last.
-    page: usize,
+    /// The pages that were found readable last: a list of strings and its strings lie in several,
+    /// and each look is a system call.
+    pages: [usize; PAGES],
+    /// Counts the pages looked at; the oldest makes room.
+    looks: usize,
     /// A page of our own stack, which can be written to as well.
     own: usize,
 }
 
 const PAGE: usize = 4096;
+/// Of an environment and the strings in it, with one or two that setenv(3) has made.
+const PAGES: usize = 4;
 /// No page has this address.
 const NO_PAGE: usize = 1;
 
 impl Reader {
     pub(crate) fn new() -> Self {
         Self {
-            page: NO_PAGE,
+            pages: [NO_PAGE; PAGES],
+            looks: 0,
             own: NO_PAGE,
         }
     }
@@ -38,8 +44,8 @@ impl Reader {
     pub(crate) fn beside_the_stack() -> Self {
         let here = 0_u8;
         Self {
-            page: NO_PAGE,
             own: &raw const here as usize & !(PAGE - 1),
+            ..Self::new()
         }
     }
 
@@ -88,11 +94,14 @@ impl Reader {
         let last = at.checked_add(more).ok_or(libc::EFAULT)? & !(PAGE - 1);
         let mut page = at & !(PAGE - 1);
         loop {
-            if page != self.page && page != self.own {
+            if page != self.own && !self.pages.contains(&page) {
                 if !sys::is_readable(page) {
                     return Err(libc::EFAULT);
                 }
-                self.page = page;
+                if let Some(oldest) = self.pages.get_mut(self.looks % PAGES) {
+                    *oldest = page;
+                }
+                self.looks = self.looks.wrapping_add(1);
             }
             if page == last {
                 return Ok(());

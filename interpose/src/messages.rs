@@ -17,7 +17,9 @@ const MAX_MESSAGES: c_uint = 1024;
 pub(crate) fn resolve() {
     real!(sendmsg);
     real!(sendmmsg);
-    cheap::resolve();
+    if settings::is_guarded() {
+        cheap::resolve();
+    }
 }
 
 hook! {

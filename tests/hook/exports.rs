@@ -69,3 +69,29 @@ fn it_needs_the_c_library_alone_and_is_small() {
         .collect();
     assert_eq!(needed, [b"libc.so.6"]);
 }
+
+/// The loader reads and writes it in every program that is started: a second page is three page
+/// faults for one (docs/performance.md).
+#[test]
+fn what_it_writes_to_is_one_page_without_code() {
+    use object::elf::{FileHeader64, PF_W, PF_X, PT_LOAD, ProgramHeader64};
+    use object::read::elf::{ElfFile, ProgramHeader};
+    let bytes = bytes();
+    let file = ElfFile::<FileHeader64<object::Endianness>>::parse(&*bytes).unwrap();
+    let endian = file.endian();
+    let has = |part: &ProgramHeader64<_>, flag| part.p_flags(endian) & flag == flag;
+    let writable: Vec<_> = file
+        .elf_program_headers()
+        .iter()
+        .filter(|part| part.p_type(endian) == PT_LOAD && has(part, PF_W))
+        .collect();
+    let [part] = writable[..] else {
+        panic!("{} writable segments", writable.len());
+    };
+    assert!(!has(part, PF_X));
+    let (first, len) = (part.p_vaddr(endian), part.p_memsz(endian));
+    if cfg!(target_arch = "x86_64") {
+        let page = |address| address / 4096;
+        assert_eq!(page(first), page(first + len - 1), "{first:#x}, {len:#x}");
+    }
+}
