@@ -23,7 +23,8 @@ pub(super) fn strace() -> io::Result<Way> {
     with_words("strace", &words)
 }
 
-/// Reads anything, writes below `scratch`, and asks its rules about every connection.
+/// Reads anything, writes below `scratch`, listens anywhere, and asks its rules about every
+/// connection.
 pub(super) fn sandlock(scratch: &Path) -> io::Result<Way> {
     let scratch = scratch.to_string_lossy();
     let words = [
@@ -36,6 +37,8 @@ pub(super) fn sandlock(scratch: &Path) -> io::Result<Way> {
         "/dev",
         "--net-allow",
         "127.0.0.0/8",
+        "--net-allow-bind",
+        "*",
         "--",
     ];
     with_words("sandlock", &words)
@@ -45,7 +48,7 @@ pub(super) fn sandlock(scratch: &Path) -> io::Result<Way> {
 pub(super) fn syd() -> io::Result<Way> {
     let words = [
         "-poff",
-        "-msandbox/connect:on",
+        "-msandbox/net/connect:on",
         "-mallow/net/connect+any!0-65535",
         "-mallow/net/connect+/***",
         "--",
