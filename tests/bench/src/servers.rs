@@ -9,14 +9,6 @@ use std::path::{Path, PathBuf};
 /// More than any request of curl, git and npm.
 const LONGEST_REQUEST: usize = 16 << 10;
 
-/// A port that accepts and closes. On all addresses: each of 127.0.0.0/8 is one of ours.
-pub(crate) fn accept() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    let port = listener.local_addr()?.port();
-    std::thread::spawn(move || for _ in listener.incoming() {});
-    Ok(port)
-}
-
 /// Answers one byte with one byte on a new connection each.
 pub(crate) fn echo(path: &Path) -> io::Result<()> {
     let listener = UnixListener::bind(path)?;

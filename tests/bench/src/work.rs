@@ -152,8 +152,8 @@ impl Job<'_> {
                 in_worker(way, &arguments, fixtures)
             }
             Self::Loop(name, fixtures) => {
-                let arguments = fixtures.loop_arguments()?;
-                in_worker(way, &[vec![(*name).into()], arguments].concat(), fixtures)
+                let arguments = [vec![(*name).into()], fixtures.loop_arguments()];
+                in_worker(way, &arguments.concat(), fixtures)
             }
         }
     }

@@ -5,13 +5,16 @@ mod messages;
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// The argument that makes this program a worker.
 pub(crate) const WORD: &str = "worker";
+
+/// Samples of a loop that one worker takes.
+const BATCHES: u32 = 100;
 
 /// In an argument of a command: a path where nothing is yet, another one each time.
 pub(crate) const FRESH: &str = "{fresh}";
@@ -42,34 +45,44 @@ fn work_on(arguments: &[String]) -> io::Result<Vec<f64>> {
             let count = count.parse().map_err(io::Error::other)?;
             start(count, fresh, program, rest)
         }
-        ["connect", tcp, ..] => {
-            let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port(tcp)?));
-            repeat(100, 20, |_| TcpStream::connect(to).map(|_| ()))
-        }
-        ["connect-new", tcp, ..] => {
-            let port = port(tcp)?;
-            repeat(100, 20, |n| {
-                let [_, a, b, c] = n.to_be_bytes();
-                let address = Ipv4Addr::new(127, a, b, c.saturating_add(1));
-                TcpStream::connect(SocketAddr::from((address, port))).map(|_| ())
-            })
-        }
-        ["unix-round-trip", _, socket, ..] => repeat(100, 20, |_| {
+        ["connect", ..] => connect(|_| Ipv4Addr::LOCALHOST),
+        ["connect-new", ..] => connect(|number| {
+            let [_, a, b, c] = number.to_be_bytes();
+            Ipv4Addr::new(127, a, b, c.saturating_add(1))
+        }),
+        ["unix-round-trip", socket, ..] => repeat(BATCHES, 20, |_| {
             let mut stream = UnixStream::connect(socket)?;
             stream.write_all(&[1])?;
             stream.read_exact(&mut [0])
         }),
-        ["http", _, _, http] => {
+        ["http", _, http] => {
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port(http)?));
             repeat(10, 100, |_| request(to))
         }
-        ["getppid", ..] => repeat(100, 100, |_| {
+        ["getppid", ..] => repeat(BATCHES, 100, |_| {
             std::hint::black_box(nix::unistd::getppid());
             Ok(())
         }),
         [name, ..] => messages::work_on(name),
         [] => Err(io::Error::other("no work")),
     }
+}
+
+/// Connects to a listener of the worker's own, on all addresses: each of 127.0.0.0/8 is one of
+/// ours. Nobody waits for it, so that no sample hangs on whether somebody had to be woken; what
+/// has connected is accepted and closed between the batches. Each worker has another port, or
+/// those in TIME_WAIT would add up.
+fn connect(address: impl Fn(u32) -> Ipv4Addr) -> io::Result<Vec<f64>> {
+    const SIZE: u32 = 20;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let port = listener.local_addr()?.port();
+    let operation = |number| {
+        let to = SocketAddr::from((address(number), port));
+        TcpStream::connect(to).map(|_| ())
+    };
+    repeat_after(BATCHES, SIZE, operation, || {
+        (0..SIZE).try_for_each(|_| listener.accept().map(|_| ()))
+    })
 }
 
 fn start(count: u32, fresh: &str, program: &str, rest: &[&str]) -> io::Result<Vec<f64>> {

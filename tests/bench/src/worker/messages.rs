@@ -6,7 +6,6 @@ use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-const BATCHES: u32 = 100;
 const SIZE: u32 = 48;
 /// Messages of one sendmmsg.
 const TOGETHER: usize = 8;
@@ -59,7 +58,7 @@ fn measure(
         sent if sent == datagrams * TEXT.len() => Ok(()),
         sent => Err(io::Error::other(format!("{sent} bytes were sent"))),
     };
-    super::repeat_after(BATCHES, calls, operation, || {
+    super::repeat_after(super::BATCHES, calls, operation, || {
         let mut arrived = 0;
         while receiver.recv(&mut [0; 64]).is_ok() {
             arrived += 1;
