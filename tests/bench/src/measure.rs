@@ -7,6 +7,7 @@ use crate::work::Work;
 use std::time::{Duration, Instant};
 
 /// How long a work is measured: at least so many rounds, no new one after so long, never more.
+/// Rounds of short turns: a virtual processor that is slower for a second then slows all ways.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     least: usize,
@@ -15,15 +16,15 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// About six minutes for all works on two cores.
+    /// Below five minutes for all works on two cores.
     pub(crate) const FULL: Self = Self {
         least: 3,
-        most: 15,
+        most: 60,
         time: Duration::from_secs(12),
     };
     pub(crate) const QUICK: Self = Self {
         least: 1,
-        most: 3,
+        most: 10,
         time: Duration::from_secs(2),
     };
 }
@@ -38,9 +39,9 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    pub(crate) fn median(&self, way: &str) -> Option<f64> {
+    pub(crate) fn quantile(&self, way: &str, q: f64) -> Option<f64> {
         let (_, samples) = self.samples.iter().find(|(name, _)| name == way)?;
-        Some(samples.median())
+        Some(samples.quantile(q))
     }
 }
 

@@ -5,13 +5,16 @@ use crate::measure::Measured;
 use crate::work::Work;
 use std::fmt::Write;
 
+pub(crate) const MEDIAN: f64 = 0.5;
+pub(crate) const TENTH: f64 = 0.1;
+
 /// Nanoseconds, one an operation or one a batch of operations divided by its size.
 #[derive(Default)]
 pub(crate) struct Samples(pub(crate) Vec<f64>);
 
 impl Samples {
     pub(crate) fn median(&self) -> f64 {
-        self.quantile(0.5)
+        self.quantile(MEDIAN)
     }
 
     pub(crate) fn push(&mut self, taken: std::time::Duration) {
@@ -38,7 +41,7 @@ pub(crate) fn table(work: &Work, measured: &Measured) -> String {
     if let Some(reason) = &measured.impossible {
         let _ = writeln!(text, "  not measured: {reason}");
     }
-    let bare = measured.median("bare").unwrap_or(f64::NAN);
+    let bare = measured.quantile("bare", MEDIAN).unwrap_or(f64::NAN);
     for (way, samples) in &measured.samples {
         let median = samples.median();
         let _ = writeln!(
@@ -47,7 +50,7 @@ pub(crate) fn table(work: &Work, measured: &Measured) -> String {
             show(median),
             median / bare,
             show(median - bare),
-            show(samples.quantile(0.1)),
+            show(samples.quantile(TENTH)),
             show(samples.quantile(0.9)),
             samples.0.len(),
         );
@@ -92,7 +95,7 @@ fn work_json(measured: &Measured) -> serde_json::Value {
     for (way, samples) in &measured.samples {
         let value = serde_json::json!({
             "median_ns": samples.median(),
-            "p10_ns": samples.quantile(0.1),
+            "p10_ns": samples.quantile(TENTH),
             "p90_ns": samples.quantile(0.9),
             "samples": samples.0.len(),
         });

@@ -14,7 +14,7 @@ use std::time::Instant;
 pub(crate) const WORD: &str = "worker";
 
 /// Samples of a loop that one worker takes.
-const BATCHES: u32 = 100;
+const BATCHES: u32 = 25;
 
 /// In an argument of a command: a path where nothing is yet, another one each time.
 pub(crate) const FRESH: &str = "{fresh}";
@@ -148,7 +148,12 @@ fn repeat_after(
         let taken = nanoseconds(start) / f64::from(size);
         after().map(|()| taken)
     };
-    for _ in 0..batches / 10 {
+    let warming = if batches == 1 {
+        0
+    } else {
+        batches.div_ceil(10)
+    };
+    for _ in 0..warming {
         batch()?;
     }
     (0..batches)
