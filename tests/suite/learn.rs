@@ -26,7 +26,11 @@ fn round_trip(dir: &Dir, command: &[&str]) {
     let outcome = dir.run(&flags, command).output().ok();
     assert!(!outcome.stderr.contains("refused"), "{outcome}");
     let before = fs::read(dir.path("home/policy.json")).unwrap();
-    learn(&["--merge"]).says("lacks nothing");
+    let again = learn(&["--merge"]).says("lacks nothing");
+    assert!(!again.stderr.contains("not learned"), "{again}");
+    // Nor does an audit find fault with it.
+    let audit = ["--policy=policy.json", "--audit", "--fail-on-block"];
+    dir.run(&audit, command).output().ok();
     assert_eq!(fs::read(dir.path("home/policy.json")).unwrap(), before);
     let none = dir.run(
         &["--default=deny", "--prompt=none", "--fail-on-block"],

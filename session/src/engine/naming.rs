@@ -36,11 +36,11 @@ impl Engine {
         }
         let nested = self.nested_names(flow, wall);
         let verified = names(flow, Some(Trust::Verified));
-        let now = strictness(&self.rule_under(flow, &verified, wall));
+        let now = if_enforced(&self.rule_under(flow, &verified, wall));
         let with = |name: &str| {
             let mut all = verified.clone();
             all.push(name);
-            strictness(&self.rule_under(flow, &all, wall))
+            if_enforced(&self.rule_under(flow, &all, wall))
         };
         let mut wanted = Vec::new();
         for name in self.rule_names.iter().chain(nested.take(MAX_RULE_NAMES)) {
@@ -191,7 +191,7 @@ impl Engine {
             names: Vec::new(),
             ..flow.clone()
         };
-        strictness(&self.rule_under(&to_server, &[], wall)) == ALLOWED
+        if_enforced(&self.rule_under(&to_server, &[], wall)) == ALLOWED
     }
 }
 
@@ -205,6 +205,15 @@ fn strictness(ruling: &Ruling) -> u8 {
         Ruling::Ask { .. } => ASKED,
         Ruling::Settled(Verdict::Deny, _) => DENIED,
     }
+}
+
+/// What `--audit` lets go on would be refused: a name that a rule allows is looked up all the same,
+/// or the audit would find fault with it.
+fn if_enforced(ruling: &Ruling) -> u8 {
+    if is_audited(ruling) {
+        return DENIED;
+    }
+    strictness(ruling)
 }
 
 /// The names of that trust. What a UNIX socket is also called by is the session's own finding.
@@ -464,6 +473,24 @@ mod tests {
             1
         );
         assert_eq!(engine.pending(now).len(), 1);
+    }
+
+    #[test]
+    fn audit_looks_up_what_would_be_looked_up_without_it() {
+        let rules = [(Action::Allow, "good.test"), (Action::Deny, "bad.test")];
+        let mut engine = engine(Action::Deny, &rules);
+        for flow in [flow(&[]), claimed("good.test"), claimed("other.test")] {
+            engine.settings.audit = false;
+            let enforced = engine.names_wanted(&flow, THEN);
+            engine.settings.audit = true;
+            assert_eq!(engine.names_wanted(&flow, THEN), enforced);
+            assert!(enforced.iter().any(|it| it.name == "good.test"));
+        }
+        // Neither does where the program may not ask name servers itself.
+        let closed = [(Action::Allow, "*.test"), (Action::Deny, "@dns")];
+        let mut engine = self::engine(Action::Deny, &closed);
+        engine.settings.audit = true;
+        assert_eq!(engine.names_wanted(&claimed("good.test"), THEN), []);
     }
 
     #[test]
