@@ -1,9 +1,11 @@
-//! The command line, defined once: parsing, `--help` and completions come from here.
+//! The command line, defined once: parsing, `--help`, completions and manual pages
+//! come from here.
 
 use crate::commands::{
     agent::AgentArgs,
     answer::AnswerArgs,
     check::CheckArgs,
+    completions::CompletionsArgs,
     doctor::DoctorArgs,
     end,
     end_flow::EndArgs,
@@ -12,6 +14,7 @@ use crate::commands::{
     flows::FlowsArgs,
     halt::{DenyRestArgs, HaltArgs, ReleaseArgs},
     import::ImportArgs,
+    man::ManArgs,
     pending::PendingArgs,
     rules::RulesArgs,
     wrap::WrapArgs,
@@ -19,8 +22,16 @@ use crate::commands::{
 use crate::exit::Exit;
 use crate::{commands, run};
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
+
+/// What the first minutes need.
+const EXAMPLES: &str = "\
+Examples:
+  hallpass run -- curl http://example.com/       be asked about each connection
+  hallpass run --default deny --allow @loopback -- make test
+                                                 refuse all but this machine
+  hallpass doctor                                what works here";
 
 /// Monitors, holds and releases the outgoing network connections of a program that you start
 /// through it.
@@ -29,7 +40,8 @@ use std::process::ExitCode;
     name = "hallpass",
     version,
     max_term_width = 100,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = EXAMPLES
 )]
 pub(crate) struct Cli {
     /// What to do.
@@ -57,6 +69,8 @@ enum Command {
     Wrap(Box<WrapArgs>),
     Agent(AgentArgs),
     Doctor(DoctorArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Parses the command line, does what it says, and tells the status to end with.
@@ -83,6 +97,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Wrap(args) => end(commands::wrap::run(&args)),
         Command::Agent(args) => end(commands::agent::run(&args)),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Completions(args) => end(commands::completions::run(&args, Cli::command())),
+        Command::Man(args) => end(commands::man::run(&args, Cli::command())),
     }
 }
 
@@ -91,6 +107,9 @@ pub(crate) fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     // Nobody reads it: nothing to be done about that.
     let _ = error.print();
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        crate::say::line("\nTo start a program, write: hallpass run -- CMD");
+    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
         _ => Exit::Ours.into(),
@@ -99,8 +118,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn the_definition_is_consistent() {

@@ -310,7 +310,7 @@ impl AskServer {
         let (name, runs) = (report.name(), &identity.runs);
         if report.addresses().is_empty() && !self.core.may_be_looked_up(name, pid, runs) {
             let reason = Fallback::NoRuleForName;
-            let what = format!("a look-up of {name}");
+            let what = crate::verdict::look_up_of(name);
             let refused = Kind::refused(pid, Some(&identity.app), what, reason);
             self.core.record_refusal(refused, runs);
             let source = Source::Fallback { reason };

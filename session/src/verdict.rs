@@ -2,6 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
+const LOOK_UP_OF: &str = "a look-up of ";
+
+/// What a refused look-up is called.
+#[must_use]
+pub fn look_up_of(name: &str) -> String {
+    format!("{LOOK_UP_OF}{name}")
+}
+
+/// The name in what [`look_up_of`] gave.
+#[must_use]
+pub fn looked_up(what: &str) -> Option<&str> {
+    what.strip_prefix(LOOK_UP_OF)
+}
+
 /// What happens to a held call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

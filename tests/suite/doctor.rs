@@ -67,6 +67,27 @@ fn where_the_kernel_refuses_the_guard_it_says_so_and_ends_with_1() {
 }
 
 #[test]
+fn inside_a_session_run_works_and_joins_it() {
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    for guard in ["on", "off"] {
+        let dir = Dir::new();
+        let run = |command: &[&str]| {
+            let flags = ["--default=deny", &format!("--guard={guard}")];
+            dir.run(&flags, command).output().ok()
+        };
+        let json = run(&[hallpass, "doctor", "--json"]);
+        assert_eq!(found(&json, "session")["state"], "ok", "{json}");
+        let state = if guard == "on" { "ok" } else { "note" };
+        assert_eq!(found(&json, "guard")["state"], state, "{json}");
+        run(&[hallpass, "run", "--deny=@lan", "--", "true"]);
+    }
+    let dir = Dir::new();
+    let stale = dir.hallpass(&["doctor"]);
+    let stale = stale.env("HALLPASS", "nonsense").output().code(1);
+    stale.prints("MISSING  session").prints("→ unset it");
+}
+
+#[test]
 fn an_unusable_runtime_directory_is_named_with_what_to_do() {
     use std::os::unix::fs::PermissionsExt;
     let dir = Dir::new();

@@ -247,3 +247,45 @@ fn commands_for_a_session_that_is_not_there_say_so() {
             .says("99999-00000000");
     }
 }
+
+#[test]
+fn completions_and_manual_pages_are_of_this_command_line() {
+    let dir = Dir::new();
+    let bash = dir.hallpass(&["completions", "bash"]).output().ok();
+    dir.write("home/hallpass.bash", &bash.stdout);
+    let script = "source ./hallpass.bash
+        complete_() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+            _hallpass hallpass \"${!#}\" \"${@:$#-1:1}\"; echo \"${COMPREPLY[@]}\"; }
+        complete_ hallpass ru; complete_ hallpass run --fail; complete_ hallpass run --prompt ''";
+    let lines = dir.bare(&["bash", "-c", script]).output().ok();
+    lines.prints("run rules\n--fail-on-block\nauto gui tty none\n");
+
+    dir.hallpass(&["man", "share/man1"]).output().ok();
+    let page = std::fs::read_to_string(dir.path("home/share/man1/hallpass-run.1")).unwrap();
+    assert!(page.contains(r"\fB\-\-fail\-on\-block\fR"), "{page}");
+    assert!(dir.path("home/share/man1/hallpass.1").exists());
+    let outcome = dir.hallpass(&["man", "hallpass.bash/man1"]).output();
+    outcome
+        .code(125)
+        .says("hallpass.bash/man1: cannot write to it");
+}
+
+#[test]
+fn a_program_without_run_is_told_how_to_be_started() {
+    let dir = Dir::new();
+    let outcome = dir.hallpass(&["curl", "http://example.com/"]).output();
+    outcome.code(125).says("hallpass run -- CMD");
+}
+
+#[test]
+fn inside_a_session_the_commands_say_why_they_do_nothing() {
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    for guard in ["on", "off"] {
+        let dir = Dir::new();
+        let flags = ["--default=deny", &format!("--guard={guard}")];
+        for command in ["pending", "flows", "halt", "events", "deny-rest"] {
+            let outcome = dir.run(&flags, &[hallpass, command]).output().code(125);
+            outcome.says("cannot control their own session; use another terminal");
+        }
+    }
+}

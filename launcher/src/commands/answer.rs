@@ -4,7 +4,7 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::{pending, sessions};
 use crate::say::say;
-use hallpass_session::control::client::{Client, problem};
+use hallpass_session::control::client::Client;
 use hallpass_session::control::protocol::{
     Answer, Call, Direction, Duration, LiveFlow, Question, QuestionId, Scope,
 };
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &AnswerArgs) -> Outcome {
         duration: args.duration,
         scope: args.scope,
     };
-    let failed = |error| Failure::from(problem(&session, &error));
+    let failed = |error| Failure::from(sessions::problem(&session, &error));
     let mut client = sessions::connect(&session).map_err(failed)?;
     let call = call(args, question.id, &answer);
     let settled = client.request(call).map_err(failed)?;

@@ -6,6 +6,7 @@ mod places;
 
 use super::output::Output;
 use crate::exit::Exit;
+use crate::run::session_around;
 use crate::say::say;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -97,7 +98,9 @@ struct Report<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
-    let mut checks = guard::checks();
+    let around = session_around();
+    let mut checks = guard::checks(around.as_ref().ok().copied().flatten());
+    checks.extend(session(&around));
     checks.extend(places::checks());
     let works = checks.iter().all(|check| check.state != State::Missing);
     match print(args, &checks, works) {
@@ -107,6 +110,21 @@ pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
         }
         _ if works => Exit::Success.into(),
         _ => Exit::Lacking.into(),
+    }
+}
+
+/// Where this already runs inside a session.
+fn session(around: &Result<Option<bool>, String>) -> Option<Check> {
+    match around {
+        Ok(None) => None,
+        Ok(Some(_)) => Some(Check::ok(
+            "session",
+            "this runs inside one; `hallpass run` joins it, and its rules narrow it",
+        )),
+        Err(why) => Some(match why.split_once("; ") {
+            Some((why, instead)) => Check::missing("session", why).instead(instead),
+            None => Check::missing("session", why),
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::{flows, sessions};
 use crate::say::say;
-use hallpass_session::control::client::{Client, problem};
+use hallpass_session::control::client::Client;
 use hallpass_session::control::protocol::{Call, Direction, FlowId, LiveFlow, Message};
 use hallpass_session::escape::escape;
 use hallpass_session::event::Kind;
@@ -37,7 +37,7 @@ pub(crate) struct EndArgs {
 /// Runs the command.
 pub(crate) fn run(args: &EndArgs) -> Outcome {
     let (session, number) = named(&args.flow)?;
-    let failed = |error| Failure::from(problem(&session, &error));
+    let failed = |error| Failure::from(sessions::problem(&session, &error));
     let mut client = sessions::connect(&session).map_err(failed)?;
     // What was ended, in the session's words, comes as an event before the reply.
     client.subscribe(true, false).map_err(failed)?;

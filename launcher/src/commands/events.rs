@@ -4,7 +4,7 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::sessions;
 use crate::say::say;
-use hallpass_session::control::client::{ClientError, problem};
+use hallpass_session::control::client::ClientError;
 use hallpass_session::control::protocol::Message;
 use hallpass_session::event::{Event, Kind};
 use hallpass_session::render;
@@ -122,7 +122,7 @@ fn over(session: &Session, error: &ClientError) -> Outcome {
     match error {
         ClientError::Gone if !goes_on() => Ok(()),
         error => {
-            say(&problem(session, error).to_string());
+            say(&sessions::problem(session, error).to_string());
             Err(Failure::Said)
         }
     }

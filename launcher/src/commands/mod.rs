@@ -4,6 +4,7 @@
 pub(crate) mod agent;
 pub(crate) mod answer;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod end_flow;
 pub(crate) mod events;
@@ -12,6 +13,7 @@ mod failure;
 pub(crate) mod flows;
 pub(crate) mod halt;
 pub(crate) mod import;
+pub(crate) mod man;
 mod output;
 pub(crate) mod pending;
 pub(crate) mod rules;

@@ -2,11 +2,13 @@
 
 use super::failure::Failure;
 use crate::say::say;
-use hallpass_session::control::client::{Client, ClientError, problem};
+use hallpass_session::control::client::{self, Client, ClientError};
 use hallpass_session::control::protocol::Call;
 use hallpass_session::paths;
 use hallpass_session::problem::Problem;
 use hallpass_session::runtime_dir::{Session, bases, find, sessions};
+use hallpass_wire::{VARIABLE, Variable};
+use std::os::unix::ffi::OsStrExt;
 
 /// What the commands call themselves; people see it as `answered by shell`.
 const NAME: &str = "shell";
@@ -46,6 +48,27 @@ pub(super) fn connect(session: &Session) -> Result<Client, ClientError> {
     Client::connect(session, NAME)
 }
 
+/// What a person is told where a session did not do what it was asked.
+pub(super) fn problem(session: &Session, error: &ClientError) -> Problem {
+    if matches!(error, ClientError::Gone) && is_around(session) {
+        return Problem {
+            place: format!("session {}", session.name),
+            // As a session says it whose guard lets them get so far.
+            what: "programs that run under hallpass cannot control their own session; use \
+                   another terminal"
+                .to_owned(),
+            instead: String::new(),
+        };
+    }
+    client::problem(session, error)
+}
+
+/// Whether this is one of the session's programs, by their variable.
+fn is_around(session: &Session) -> bool {
+    let variable = std::env::var_os(VARIABLE).unwrap_or_default();
+    Variable::parse(variable.as_bytes()).is_ok_and(|it| it.session == session.name)
+}
+
 /// Does something with each session at once, so that one that is stopped holds up no other.
 /// A session that ends meanwhile counts as one that was not there.
 pub(super) fn with_each<T: Send>(
@@ -67,7 +90,7 @@ pub(super) fn with_each<T: Send>(
     });
     let pairs = sessions.iter().cloned().zip(results);
     pairs
-        .filter(|(_, result)| !matches!(result, Err(ClientError::Gone)))
+        .filter(|(session, result)| !matches!(result, Err(ClientError::Gone)) || is_around(session))
         .collect()
 }
 

@@ -27,7 +27,7 @@ mod words;
 
 pub(crate) use collect::Collector;
 pub(crate) use output::Reports;
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Format, Wanted};
 
 use hallpass_policy::Protocol;
 use hallpass_session::address::Address;

@@ -3,6 +3,7 @@
 use super::{Outcome, Report, Target};
 use hallpass_policy::{Destination, Protocol};
 use hallpass_session::render;
+use hallpass_session::verdict::looked_up;
 
 /// Refusals that are named; reports have them all.
 const SHOWN: usize = 10;
@@ -48,10 +49,13 @@ fn how_to_allow(report: &Report, policy: Option<&str>) -> String {
     let policy = policy.unwrap_or("POLICY.json");
     let learn = format!("hallpass learn --merge -o {policy} -- CMD");
     let mut destinations = report.findings().filter_map(|entry| {
-        let is_ip = matches!(&entry.target, Target::Flow { proto, .. } if *proto != Protocol::Unix);
-        let to = entry.destination();
+        let to = match &entry.target {
+            Target::Flow { proto, .. } if *proto != Protocol::Unix => entry.destination(),
+            Target::Flow { .. } => return None,
+            Target::Call(what) => looked_up(what)?.to_owned(),
+        };
         // A path or what no rule can say might be read by a shell as more than one word.
-        (is_ip && to.parse::<Destination>().is_ok()).then_some(to)
+        to.parse::<Destination>().is_ok().then_some(to)
     });
     match destinations.next() {
         Some(to) => format!("if a program needs it: --allow {to}; or for the whole list: {learn}"),
@@ -63,6 +67,7 @@ fn how_to_allow(report: &Report, policy: Option<&str>) -> String {
 mod tests {
     use super::*;
     use crate::report::samples;
+    use hallpass_session::verdict::look_up_of;
 
     #[test]
     fn what_was_refused_and_how_to_allow_it() {
@@ -74,6 +79,11 @@ mod tests {
              hallpass: if a program needs it: --allow evil.test:443/tcp; or for the whole list: hallpass learn --merge -o ci/p.json -- CMD\n"
         );
         assert_eq!(render(&Report::default(), None), "");
+        let mut look_up = samples::ordinary();
+        look_up.entries.truncate(1);
+        look_up.entries[0].target = Target::Call(look_up_of("evil.test"));
+        let text = render(&look_up, None);
+        assert!(text.contains("needs it: --allow evil.test; or"), "{text}");
     }
 
     #[test]

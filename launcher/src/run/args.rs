@@ -3,7 +3,7 @@
 use super::learn::Learning;
 use super::span;
 use crate::exit::Exit;
-use crate::report::Wanted;
+use crate::report::{Format, Wanted};
 use hallpass_session::hold::Hold;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,7 +32,12 @@ pub(crate) struct RunArgs {
     pub(crate) learning: Option<Learning>,
 
     /// The program to start, and its arguments.
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        value_hint = clap::ValueHint::CommandWithArguments
+    )]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -199,6 +204,15 @@ impl RunFlags {
     pub(crate) fn status_if_blocked(&self) -> Option<u8> {
         self.fail_on_block
             .map(|status| status.unwrap_or(Exit::Blocked.code()))
+    }
+
+    /// Whether what was refused is said on stderr, line by line.
+    pub(crate) fn names_refused(&self) -> bool {
+        let names = |wanted: &Wanted| match wanted.format {
+            Format::Text => wanted.file.is_none(),
+            format => format == Format::Github,
+        };
+        self.verbose || self.fail_on_block.is_some() || self.report.iter().any(names)
     }
 
     /// True where the front stays until the last process of the program has ended.

@@ -45,6 +45,8 @@ pub(super) struct Follow {
     pub(super) printed: Option<File>,
     /// Whether what was refused is counted in a last line.
     pub(super) tells_totals: bool,
+    /// Whether what was refused is also named.
+    pub(super) names_refused: bool,
     /// Who prints decisions and asks; connected once the session is ready.
     pub(super) client: Client,
 }
@@ -423,7 +425,7 @@ impl Front {
         }
         let is_blocked = self.totals.is_blocked();
         if is_blocked && self.follow.tells_totals {
-            say(&totals::line(self.totals));
+            say(&totals::line(self.totals, self.follow.names_refused));
         }
         Ok(match self.end {
             None => Exit::Ours.into(),

@@ -306,7 +306,7 @@ impl Decide for Decider {
             Ok(Note::Entered(name)) => {
                 if !name.is_empty() && !self.may_be_looked_up(name, caller) {
                     let identity = lock(&self.targets).identify(caller.pid);
-                    let what = format!("a look-up of {name}");
+                    let what = hallpass_session::verdict::look_up_of(name);
                     self.refuse(caller, identity.as_ref(), &what, Fallback::NoRuleForName);
                     reply.settle(Verdict::Deny);
                     return None;

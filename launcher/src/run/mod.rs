@@ -212,10 +212,20 @@ fn fork(
                 fail_on_block: args.flags.status_if_blocked(),
                 printed: as_front.printed,
                 tells_totals: args.learning.is_none(),
+                names_refused: args.flags.names_refused(),
                 client: client::Client::new(args.flags.verbose, as_front.places),
             }))
         }
     }
+}
+
+/// Whether this runs inside a session, which a run would join, and whether that has the guard. The
+/// error is for a person: neither can be said.
+pub(crate) fn session_around() -> Result<Option<bool>, String> {
+    Ok(match nested::surroundings()? {
+        nested::Surroundings::Outside => None,
+        nested::Surroundings::Inside(channel) => Some(channel.has_guard()),
+    })
 }
 
 /// What is counted and reported; none where nobody wants to know.

@@ -20,8 +20,16 @@ impl Totals {
     }
 }
 
-/// The line, without `hallpass: `.
-pub(super) fn line(totals: Totals) -> String {
+/// The line, without `hallpass: `; with a hint where nobody has said what was refused.
+pub(super) fn line(totals: Totals, is_named: bool) -> String {
+    let mut line = numbers(totals);
+    if !is_named {
+        line.push_str(" (-v says what)");
+    }
+    line
+}
+
+fn numbers(totals: Totals) -> String {
     let Totals {
         allowed,
         denied,
@@ -46,14 +54,15 @@ mod tests {
             denied: 2,
             ..Totals::default()
         };
-        assert_eq!(line(totals), "2 refused, 0 allowed");
+        assert_eq!(line(totals, true), "2 refused, 0 allowed");
+        assert_eq!(line(totals, false), "2 refused, 0 allowed (-v says what)");
         let totals = Totals {
             allowed: 5,
             denied: 0,
             audited: 3,
         };
         assert_eq!(
-            line(totals),
+            line(totals, true),
             "0 refused, 3 would be refused without --audit, 2 allowed"
         );
     }

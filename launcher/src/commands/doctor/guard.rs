@@ -15,9 +15,24 @@ use std::os::fd::AsRawFd;
 /// Characters of a setting that are shown.
 const SHOWN: usize = 100;
 
-/// Kernel, listener, the targets' sockets, Yama, Landlock, user namespaces.
-pub(super) fn checks() -> Vec<Check> {
+/// Kernel, listener, the targets' sockets, Yama, Landlock, user namespaces. Inside a session there
+/// is nothing to try: a run has its guard, or has none like it.
+pub(super) fn checks(session_has_guard: Option<bool>) -> Vec<Check> {
     let mut checks = vec![kernel()];
+    match session_has_guard {
+        Some(true) => checks.push(Check::ok("guard", "that of the session which this runs in")),
+        Some(false) => checks.push(Check::note(
+            "guard",
+            "the session which this runs in has none",
+        )),
+        None => checks.extend(tried()),
+    }
+    checks.extend([yama(), namespaces()]);
+    checks
+}
+
+fn tried() -> Vec<Check> {
+    let mut checks = Vec::new();
     match trial() {
         Ok((granted, socket)) => {
             checks.push(listener(granted));
@@ -35,7 +50,6 @@ pub(super) fn checks() -> Vec<Check> {
             checks.push(Check::missing("guard", found).instead(instead));
         }
     }
-    checks.extend([yama(), namespaces()]);
     checks
 }
 

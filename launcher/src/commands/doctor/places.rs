@@ -4,17 +4,12 @@ use super::Check;
 use crate::run::{hook_file, window};
 use hallpass_session::problem::{Problem, show_path};
 use hallpass_session::runtime_dir::{RuntimeDir, bases};
-use hallpass_session::{escape, paths, rules_file};
+use hallpass_session::{paths, rules_file};
 use std::fs::OpenOptions;
-use std::os::unix::ffi::OsStrExt;
 
-/// Characters of a variable that are shown.
-const SHOWN: usize = 100;
-
-/// Session, runtime directory, hook, rules, window, terminal.
+/// Runtime directory, hook, rules, window, terminal.
 pub(super) fn checks() -> Vec<Check> {
-    let mut checks: Vec<Check> = nested().into_iter().collect();
-    checks.extend([runtime(), hook(), rules()]);
+    let mut checks = vec![runtime(), hook(), rules()];
     let (window, terminal) = (window::program(), has_terminal());
     let is_nowhere = window.is_err() && !terminal;
     checks.push(match window {
@@ -38,14 +33,6 @@ pub(super) fn checks() -> Vec<Check> {
         );
     }
     checks
-}
-
-fn nested() -> Option<Check> {
-    let value = std::env::var_os(hallpass_wire::VARIABLE)?;
-    let value = escape::escape_bytes(value.as_bytes(), SHOWN);
-    let found = format!("this runs inside one already ({value})");
-    let instead = "start programs without `hallpass run`: that session decides their connections";
-    Some(Check::missing("session", found).instead(instead))
 }
 
 fn runtime() -> Check {
