@@ -23,9 +23,9 @@ impl Effort {
         time: Duration::from_secs(12),
     };
     pub(crate) const QUICK: Self = Self {
-        least: 1,
+        least: 2,
         most: 10,
-        time: Duration::from_secs(2),
+        time: Duration::from_secs(3),
     };
 }
 
