@@ -8,7 +8,9 @@ use super::output::Output;
 use crate::run::args::PolicyArgs;
 use crate::run::policy::assemble;
 use crate::say::say;
-use hallpass_policy::{AppPattern, Endpoint, Environment, Parent, Policy, Query, Subject};
+use hallpass_policy::{
+    AppPattern, Endpoint, Environment, Parent, Policy, Query, Subject, is_public_name,
+};
 use hallpass_session::environment;
 use hallpass_session::problem::Problem;
 use nix::unistd::{Uid, User};
@@ -37,8 +39,20 @@ pub(crate) struct ExplainArgs {
     json: bool,
 }
 
-/// Stands for the address of a name that is not known: on the internet, and nobody's (RFC 5737).
-const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+/// What stands for the address of a name that nobody has looked up, and where that is: on the
+/// internet and nobody's (RFC 5737), unless the name says otherwise.
+fn stand_in(name: &str) -> (IpAddr, &'static str) {
+    let is_localhost = name == "localhost" || name.ends_with(".localhost");
+    let (address, place) = match (is_localhost, is_public_name(name)) {
+        (true, _) => (Ipv4Addr::LOCALHOST, "this machine"),
+        (false, false) => (
+            Ipv4Addr::new(192, 168, 0, 1),
+            "an address on the local network",
+        ),
+        (false, true) => (Ipv4Addr::new(203, 0, 113, 1), "an address on the internet"),
+    };
+    (address.into(), place)
+}
 
 fn app(text: &str) -> Result<AppPattern, String> {
     text.parse()
@@ -61,8 +75,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     }
     output.finish()?;
     if let (To::Name { name, .. }, None) = (&args.to, args.address) {
+        let (address, place) = stand_in(name);
         say(&format!(
-            "{name} was not looked up: {SOMEWHERE} stands for an address on the internet; give its own with --address"
+            "{name} was not looked up: {address} stands for {place}; give its own with --address"
         ));
     }
     Ok(())
@@ -92,7 +107,7 @@ fn explain(
             },
             address,
         ) => {
-            let address = address.unwrap_or(SOMEWHERE);
+            let address = address.unwrap_or_else(|| stand_in(name).0);
             Ok(explain(
                 *protocol,
                 Endpoint::Ip {
@@ -230,6 +245,20 @@ mod tests {
         assert!(said(&format!("10.0.0.7 {rules} {file} --app script:/x/npm")).starts_with("ask"));
         assert!(said(&format!("10.0.0.7 {rules} {file}")).starts_with("deny"));
         std::fs::remove_file(dir).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_nobody_looked_up_is_where_such_names_are() {
+        for (name, group) in [
+            ("localhost", "@loopback"),
+            ("a.localhost", "@loopback"),
+            ("printer.lan", "@lan"),
+            ("printer", "@lan"),
+            ("example.com", "@internet"),
+        ] {
+            let text = said(&format!("{name}:80 --default deny --allow {group}"));
+            assert!(text.starts_with("allow: "), "{text}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{MAX_LINE, MAX_PROGRAM};
 use crate::prompt::look::{Look, Style, Text};
-use hallpass_policy::Protocol;
+use hallpass_policy::{Protocol, is_public_name};
 use hallpass_session::control::protocol::{Question, Scope};
 use hallpass_session::escape::clip;
 use hallpass_session::flow::Trust;
@@ -91,9 +91,14 @@ pub(super) fn name_note(question: &Question) -> Option<String> {
         .names
         .iter()
         .any(|name| host.to.contains(&name.name));
+    let is_rebound = is_public_name(name) && question.place != "internet";
+    let why = match is_rebound {
+        true => "is a public name at a local address",
+        false => "is only the program's word",
+    };
     (!is_name).then(|| {
         format!(
-            "{} leads here, but an answer is for the address: this name does not count",
+            "{} {why}: an answer is for the address",
             clip(name, MAX_PROGRAM)
         )
     })

@@ -157,8 +157,14 @@ fn a_name_that_does_not_count_is_pointed_out() {
     let mut question = samples::printer();
     question.names[0].name = "rebind.example.com".into();
     question.offers[1].to = vec!["192.168.1.9".into()];
-    let shown = show(&Choice::new(question), &armed(), &look(100, 40));
-    assert!(shown.contains("this name does not count"), "{shown}");
+    let shown = |question| show(&Choice::new(question), &armed(), &look(100, 40));
+    let text = shown(question.clone());
+    let why =
+        "rebind.example.com is a public name at a local address: an answer is for the address";
+    assert!(text.contains(why), "{text}");
+    (question.address, question.place) = ("203.0.113.7".parse().unwrap(), "internet".to_owned());
+    let text = shown(question);
+    assert!(text.contains("is only the program's word"), "{text}");
 }
 
 #[test]
