@@ -166,7 +166,7 @@ fn question(ui: &mut Ui, item: &Item, session: Option<&Session>) {
     ui.add_space(2.0);
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
-        fact(ui, "Asked because", &show::clip(&question.why, 300));
+        reason(ui, &show::clip(&question.why, 300));
         let argv = words::command(&question.app.argv, 300);
         fact(ui, "Command", &argv);
         if let Some(parents) = words::parents(&question.app.subject.parents) {
@@ -198,6 +198,27 @@ fn fact(ui: &mut Ui, label: &str, value: &str) {
         ui.set_height(18.0);
         lead(ui, label, 104.0);
         cut(ui, value, regular(13.5), palette.text);
+    });
+}
+
+/// On two lines where it must: runs inside a session say theirs behind the session's.
+fn reason(ui: &mut Ui, why: &str) {
+    const LABEL: &str = "Asked because";
+    const WIDTH: f32 = 104.0;
+    let palette = Palette::of(ui);
+    let room = ui.available_width() - WIDTH - ui.spacing().item_spacing.x;
+    let mut job = LayoutJob::simple(why.to_owned(), regular(13.5), palette.text, room);
+    job.wrap.max_rows = 2;
+    let text = ui.fonts_mut(|fonts| fonts.layout_job(job));
+    if text.rows.len() < 2 {
+        return fact(ui, LABEL, why);
+    }
+    ui.horizontal_top(|ui| {
+        ui.scope(|ui| {
+            ui.set_height(18.0);
+            lead(ui, LABEL, WIDTH);
+        });
+        ui.label(text);
     });
 }
 

@@ -309,3 +309,16 @@ fn trouble_is_told_until_it_is_read() {
     click(&mut harness, "Got it");
     assert!(harness.query_by_label("the disk is full").is_none());
 }
+
+#[test]
+fn a_reason_of_two_runs_is_shown_whole() {
+    let mut asked = question(1, "curl", "printer.lan");
+    let short = stage(vec![asked.clone()]);
+    let one = short.get_by_label(&asked.why).rect();
+    asked.why = "no rule matches, and the default is ask; and flag: ask printer.lan:631 of the \
+                 nested run 4711 (make)"
+        .to_owned();
+    let long = stage(vec![asked.clone()]);
+    let two = long.get_by_label(&asked.why).rect();
+    assert!(two.height() > 1.5 * one.height(), "{two:?} {one:?}");
+}
