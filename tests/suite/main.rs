@@ -35,6 +35,7 @@ mod liveness;
 mod load;
 mod names;
 mod nested;
+mod nested_escapes;
 mod package;
 mod privileges;
 mod programs;
