@@ -15,6 +15,10 @@ pub(crate) struct Effort {
     time: Duration,
 }
 
+/// A way that has taken more than a quarter of the time sits a round out: one that takes a second
+/// to start (syd) would leave the others few rounds.
+const MOST_OF_TIME: u32 = 4;
+
 impl Effort {
     /// Below five minutes for all works on two cores.
     pub(crate) const FULL: Self = Self {
@@ -61,6 +65,7 @@ pub(crate) fn measure(work: &Work, ways: &[Way], fixtures: &Fixtures, effort: Ef
     let ways: Vec<&Way> = ways.iter().filter(|way| work.is_for(way)).collect();
     let mut states: Vec<Result<Samples, String>> =
         ways.iter().map(|_| Ok(Samples::default())).collect();
+    let mut spent = vec![Duration::ZERO; ways.len()];
     let start = Instant::now();
     for round in 0..effort.most {
         if round >= effort.least && start.elapsed() > effort.time {
@@ -68,15 +73,22 @@ pub(crate) fn measure(work: &Work, ways: &[Way], fixtures: &Fixtures, effort: Ef
         }
         for turn in 0..ways.len() {
             let index = (round + turn) % ways.len();
-            let (Some(way), Some(state)) = (ways.get(index), states.get_mut(index)) else {
+            let (Some(way), Some(state), Some(spent)) =
+                (ways.get(index), states.get_mut(index), spent.get_mut(index))
+            else {
                 continue;
             };
             // A way that failed once is not waited for again.
             let Ok(samples) = state else { continue };
+            if round > 0 && *spent > start.elapsed() / MOST_OF_TIME {
+                continue;
+            }
+            let turn = Instant::now();
             match job.sample(way) {
                 Ok(mut nanoseconds) => samples.0.append(&mut nanoseconds),
                 Err(error) => *state = Err(error.to_string()),
             }
+            *spent += turn.elapsed();
         }
     }
     for (way, state) in ways.iter().zip(states) {
