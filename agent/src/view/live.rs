@@ -21,10 +21,8 @@ pub(super) fn show(ui: &mut Ui, list: &List, is_ending: impl Fn(FlowId) -> bool)
             lead(ui, "open", 40.0);
             let width = (ui.available_width() - 60.0).max(160.0);
             let half = width * 0.52;
-            // A long one is clipped.
-            let whole = format!("{}\n{}\n{}", line.what, line.how, line.why);
-            cell(ui, &line.what, regular(13.5), palette.text, half).on_hover_text(&whole);
-            cell(ui, &line.how, regular(13.0), palette.weak, width - half).on_hover_text(&whole);
+            cell(ui, &line.what, regular(13.5), palette.text, half).on_hover_text(&line.why);
+            cell(ui, &line.how, regular(13.0), palette.weak, width - half).on_hover_text(&line.why);
             let enabled = !is_ending(line.id);
             let hint =
                 "the program reads end of file; rules stay as they are, so it may connect again";
