@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How long a job may take to stop. A process stops as soon as it runs again.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a job may take to stop when it is asked to, which it may also decline.
+const COURTESY: Duration = Duration::from_secs(1);
 /// How long a thread may sit in an uninterruptible call. It does not read a terminal in there
 /// (a parent in vfork(2), a disk that spins up), so it need not be waited for.
 const BUSY: Duration = Duration::from_millis(300);
@@ -190,6 +192,17 @@ fn wait_until_stopped(pids: &[i32], end: Instant) -> Result<(), Trouble> {
         }
     }
     Ok(())
+}
+
+/// Stops a job that was given the terminal back, as Ctrl-Z does. Comes back when it has stopped:
+/// a stop for the next question would take this one's place, and be undone with it.
+pub(crate) fn suspend(job: Pid, session: i32) {
+    let _ = sys::kill(Pid::from_raw(-job.as_raw()), libc::SIGTSTP);
+    let table = Table::read();
+    let members = table.select(|it| it.group == job.as_raw() && table.descends(it.pid, session));
+    let members: Vec<i32> = members.iter().map(|process| process.pid).collect();
+    // One that does not stop is asked about again.
+    let _ = wait_until_stopped(&members, Instant::now() + COURTESY);
 }
 
 fn continue_all(stopped: &[i32]) {

@@ -316,13 +316,13 @@ impl Prompt {
             return;
         };
         asking.drop_current();
-        let group = nix::unistd::Pid::from_raw(-asking.taken.foreground().as_raw());
+        let job = asking.taken.foreground();
         self.give_back(None, wishes);
         // After the job goes on: SIGCONT would have thrown the stop away.
-        let _ = crate::sys::kill(group, libc::SIGTSTP);
+        foreground::suspend(job, self.session);
         self.state = State::Waiting {
             since: now,
-            next: now + LOOK_AGAIN,
+            next: Instant::now() + LOOK_AGAIN,
             has_said: true,
         };
     }
