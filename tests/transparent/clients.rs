@@ -55,7 +55,7 @@ clients! {
     };
     nc: |it: &Place<'_>| get(it.command(&["nc", "-N", "-v", "127.0.0.1", &it.port.to_string()]));
     socat: |it: &Place<'_>| {
-        get(it.command(&["socat", "-T15", "-", &format!("TCP:127.0.0.1:{}", it.port)]))
+        get(it.command(&["socat", "-t15", "-T15", "-", &format!("TCP:127.0.0.1:{}", it.port)]))
     };
     bash: |it: &Place<'_>| it.run(&["bash", "-c", BASH, &it.port.to_string()]);
 }
