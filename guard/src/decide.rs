@@ -185,8 +185,9 @@ impl fmt::Display for Refusal {
             Self::Typing => f.write_str("typing into a terminal is closed"),
             Self::ForeignProcess => f.write_str("reaching into other processes is closed"),
             // Another user's, or one that hides (PR_SET_DUMPABLE).
-            Self::Unreadable(Errno::EPERM) => f.write_str(
-                "the process does not let its calls be looked at, which takes CAP_SYS_PTRACE",
+            Self::Unreadable(Errno::EPERM | Errno::EACCES) => f.write_str(
+                "the process does not let its calls be looked at, which takes CAP_SYS_PTRACE \
+                 (docker run --cap-add SYS_PTRACE)",
             ),
             Self::Unreadable(errno) => write!(
                 f,

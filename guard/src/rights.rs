@@ -7,6 +7,7 @@
 //! or trace the target may do so to this thread, and so to this process.
 
 use crate::sys::credentials::{self as sys, Capabilities};
+use hallpass_look as look;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use std::fs;
@@ -80,7 +81,8 @@ impl Own {
         let Some(mut theirs) = Credentials::read(&task) else {
             return Rights::Unknown;
         };
-        if self.namespace.is_none() || namespace(&task) != self.namespace {
+        let theirs_in = look::into(tid, || namespace(&task));
+        if self.namespace.is_none() || theirs_in != self.namespace {
             // Theirs are capabilities over what belongs to that namespace only.
             theirs.capabilities = 0;
         }

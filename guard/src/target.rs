@@ -3,6 +3,7 @@
 use crate::copies::Copies;
 use crate::decide::Caller;
 use crate::sys::process;
+use hallpass_look as look;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -134,11 +135,10 @@ impl Target {
             return process::get_descriptor(self.handle.as_fd(), fd);
         }
         let path = format!("/proc/{}/fd/{fd}", self.caller.tid);
-        open(
-            path.as_str(),
-            OFlag::O_PATH | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        look::into(self.caller.tid, || {
+            open(path.as_str(), flags, Mode::empty())
+        })
     }
 }
 
@@ -205,7 +205,8 @@ impl Memory {
             }
         };
         match result {
-            // Some containers' filters close it and leave /proc.
+            // Some containers' filters close it and leave /proc; and it is refused for processes
+            // of other users that may be looked into there.
             Err(Errno::ENOSYS | Errno::EPERM) => self.gather_from_file(pieces, buffer),
             result => result,
         }
@@ -233,7 +234,7 @@ impl Memory {
     }
 
     fn gather_from_file(self, pieces: &[Piece], buffer: &mut [u8]) -> Result<usize, Errno> {
-        let file = File::open(format!("/proc/{}/mem", self.tid)).map_err(errno)?;
+        let file = self.file(File::options().read(true))?;
         let mut filled = 0;
         for piece in pieces {
             let Some(part) = buffer.get_mut(filled..filled + piece.length) else {
@@ -256,10 +257,21 @@ impl Memory {
             base: address as usize,
             len: bytes.len(),
         }];
-        match process_vm_writev(self.pid(), &[IoSlice::new(bytes)], &remote)? {
-            written if written == bytes.len() => Ok(()),
-            _ => Err(Errno::EFAULT),
+        match process_vm_writev(self.pid(), &[IoSlice::new(bytes)], &remote) {
+            Ok(written) if written == bytes.len() => Ok(()),
+            Ok(_) => Err(Errno::EFAULT),
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                let file = self.file(File::options().write(true))?;
+                file.write_all_at(bytes, address).map_err(|_| Errno::EFAULT)
+            }
+            Err(errno) => Err(errno),
         }
+    }
+
+    /// It stays the memory that it was opened on, whoever is `tid` by then.
+    fn file(self, options: &std::fs::OpenOptions) -> Result<File, Errno> {
+        let path = format!("/proc/{}/mem", self.tid);
+        look::into(self.tid, || options.open(path)).map_err(errno)
     }
 
     fn pid(self) -> Pid {

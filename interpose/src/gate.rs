@@ -3,7 +3,7 @@
 use crate::ask::{self, Answer, Refusal};
 use crate::memory::Reader;
 use crate::sys::{self, Errno};
-use crate::{errno, settings};
+use crate::{dumpable, errno, settings};
 use core::ffi::{c_int, c_void};
 use hallpass_wire::{Bypass, Call, MAX_SOCKADDR, Path, Refused, Socket};
 use libc::{sockaddr, socklen_t};
@@ -78,6 +78,7 @@ pub(crate) fn permit(
     flags: c_int,
 ) -> Result<Permit, Errno> {
     if settings::is_guarded() {
+        dumpable::stay();
         return Ok(Permit::Guarded);
     }
     // In the kernel's order: the descriptor, then the address; but connect(2) copies the address

@@ -19,6 +19,7 @@ mod ask;
 mod calls;
 mod cancel;
 mod channel;
+mod dumpable;
 mod environment;
 mod errno;
 mod forks;

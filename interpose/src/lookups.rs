@@ -4,7 +4,7 @@
 //! then, and refuse it: it fails as one that can never succeed, with no result.
 
 use crate::ask::{self, LookUp};
-use crate::{errno, notes, settings};
+use crate::{dumpable, errno, notes, settings};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use hallpass_wire::{Address, MAX_NAME, NameReport, Protocol};
 use libc::{addrinfo, hostent, in_addr, size_t, sockaddr_in, sockaddr_in6};
@@ -161,6 +161,8 @@ impl LookingUp {
     /// # Safety
     /// `node` is null or a string.
     unsafe fn enter(node: *const c_char) -> Self {
+        // Also for the calls that the C library makes meanwhile.
+        dumpable::stay();
         let name = if node.is_null() {
             c""
         } else {

@@ -5,7 +5,7 @@
 mod asked;
 mod cheap;
 
-use crate::settings;
+use crate::{dumpable, settings};
 use core::ffi::{c_int, c_uint};
 use core::ptr;
 use libc::{mmsghdr, msghdr, ssize_t};
@@ -26,6 +26,7 @@ hook! {
     /// sendmsg(2)
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t, absent -1 => {
         if settings::is_guarded() {
+            dumpable::stay();
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_message(fd, message, flags) };
         }
@@ -44,6 +45,7 @@ hook! {
     ) -> c_int, absent -1 => {
         let count = count.min(MAX_MESSAGES);
         if settings::is_guarded() {
+            dumpable::stay();
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_messages(fd, messages, count, flags) };
         }

@@ -2,9 +2,9 @@
 
 use crate::environment;
 use crate::sys::PATH_LEN;
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use hallpass_wire::{
-    MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable, VariableText,
+    GuardMode, MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, VARIABLE, Variable, VariableText,
 };
 
 /// Not looked at yet.
@@ -27,6 +27,7 @@ const DIR_WORDS: usize = MAX_DIR.div_ceil(8);
 static STATE: AtomicU8 = AtomicU8::new(UNREAD);
 static PID: AtomicU32 = AtomicU32::new(0);
 static NONCE: AtomicU32 = AtomicU32::new(0);
+static KEEPS_DUMPABLE: AtomicBool = AtomicBool::new(false);
 static DIR_LEN: AtomicU8 = AtomicU8::new(0);
 static DIR: [AtomicU64; DIR_WORDS] = [const { AtomicU64::new(0) }; DIR_WORDS];
 
@@ -46,6 +47,12 @@ pub(crate) fn is_guarded() -> bool {
     matches!(state(), GUARDED | GUARDED_WITH_DIR)
 }
 
+/// Whether a process that changes its user is to stay dumpable: its session could not look at its
+/// calls otherwise.
+pub(crate) fn keeps_dumpable() -> bool {
+    is_guarded() && KEEPS_DUMPABLE.load(Ordering::Relaxed)
+}
+
 fn state() -> u8 {
     if STATE.load(Ordering::Acquire) == UNREAD {
         read();
@@ -60,7 +67,11 @@ pub(crate) fn variable_text() -> Option<VariableText> {
     let dir = directory(&mut dir);
     let variable = Variable {
         session,
-        guard: is_guarded(),
+        guard: match is_guarded() {
+            false => GuardMode::Off,
+            true if keeps_dumpable() => GuardMode::OnDumpable,
+            true => GuardMode::On,
+        },
         dir,
     };
     variable.encode().ok()
@@ -140,7 +151,8 @@ fn read() {
             if let Some(dir) = dir {
                 store_dir(dir);
             }
-            match (guard, dir) {
+            KEEPS_DUMPABLE.store(guard == GuardMode::OnDumpable, Ordering::Relaxed);
+            match (guard.is_on(), dir) {
                 (false, None) => ASK,
                 (false, Some(_)) => ASK_WITH_DIR,
                 (true, None) => GUARDED,

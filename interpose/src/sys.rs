@@ -4,9 +4,11 @@
 //! They are safe to declare as functions of plain numbers and of Rust references; whatever takes
 //! a program's own pointer is `unsafe` and says so.
 
+mod ids;
 mod memory;
 mod raw;
 
+pub(crate) use ids::{become_dumpable, ids, is_dumpable, process_control, socket};
 pub(crate) use memory::{Mapping, PATH_LEN, is_readable, is_writable, map_page, private_page};
 
 use core::ffi::{c_char, c_int, c_long};

@@ -4,7 +4,7 @@ use crate::fixture::HOOK;
 use object::{Object, ObjectSymbol};
 
 /// Every function the hook stands in front of, and nothing else.
-const HOOKS: [&str; 24] = [
+const HOOKS: [&str; 26] = [
     "__connect",
     "connect",
     "execl",
@@ -24,9 +24,11 @@ const HOOKS: [&str; 24] = [
     "popen",
     "posix_spawn",
     "posix_spawnp",
+    "prctl",
     "sendmmsg",
     "sendmsg",
     "sendto",
+    "socket",
     "syscall",
     "system",
 ];

@@ -1,7 +1,9 @@
 //! In containers: what Docker's default profile refuses, and what works all the same.
 
 use crate::guarded::raw;
-use crate::harness::{Dir, Http, Outcome, TestCommand, Udp, eventually, missing};
+use crate::harness::{
+    Dir, Http, Outcome, TestCommand, Udp, eventually, has_capability, missing, skipped,
+};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
@@ -173,4 +175,169 @@ fn a_held_call_is_answered() {
     assert_eq!(server.connections(), 0);
     dir.hallpass(&["answer", "allow"]).output().ok();
     running.finish().ok().prints("page from");
+}
+
+/// What starts a command as root of a container; none where that cannot be had, and nothing where
+/// this is one.
+fn as_containers_root(dir: &Dir) -> Option<Vec<String>> {
+    const SYS_PTRACE: u32 = 19;
+    if !nix::unistd::geteuid().is_root() {
+        skipped("only root can make a place like a container");
+        return None;
+    }
+    if !has_capability(SYS_PTRACE) {
+        return Some(Vec::new());
+    }
+    Some(vec![container(dir), "place".to_owned()])
+}
+
+/// `SCRIPT` with `$hallpass run` for `hallpass run -v --prompt=none` and a server at `$port`.
+fn in_place(place: &[String], dir: &Dir, script: &str) -> Outcome {
+    // Where other users find it, and the library.
+    let hallpass = dir.path("hallpass");
+    std::fs::copy(env!("CARGO_BIN_EXE_hallpass"), &hallpass).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let port = port.unwrap().port();
+    let whole = format!(
+        "port={port}; run='{hallpass} run -v --prompt=none'
+         python3 -m http.server --bind 127.0.0.1 $port >served 2>&1 & server=$!
+         trap 'kill $server' EXIT
+         until curl -s -o /dev/null 127.0.0.1:$port/; do sleep 0.05; done
+         : >served
+         {script}",
+        hallpass = hallpass.display(),
+    );
+    let mut words: Vec<&str> = place.iter().map(String::as_str).collect();
+    words.extend(["sh", "-c", &whole]);
+    let shared = dir.path("shared");
+    dir.bare(&words).env("XDG_CACHE_HOME", shared).output()
+}
+
+/// A home that every user may look into.
+fn open_to_all() -> Dir {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new();
+    for place in ["", "home"] {
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(dir.path(place), open).unwrap();
+    }
+    dir
+}
+
+/// Gives its user up and connects, in the same program.
+const DROPS: &str = "
+import os, socket, sys
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+print('connect', socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))
+s = socket.socket(type=socket.SOCK_DGRAM)
+try: print('sent', s.sendmsg([b'x'], [], 0, ('127.0.0.1', int(sys.argv[1]))))
+except OSError as error: print('sent', error.errno)
+";
+
+#[test]
+fn root_without_its_capability_decides_calls_of_other_users() {
+    if missing("python3") {
+        return;
+    }
+    let dir = open_to_all();
+    let Some(place) = as_containers_root(&dir) else {
+        return;
+    };
+    dir.write("home/drops.py", DROPS);
+    let su = "su nobody -s /bin/sh -c \"curl -s -o /dev/null -w '%{http_code} ' 127.0.0.1:$port/\"";
+    let script = format!(
+        "$run --default=deny --allow=127.0.0.1 -- {su}
+         $run --default=deny -- {su}
+         $run --default=allow -- python3 drops.py $port
+         $run --default=deny -- python3 drops.py $port
+         grep -c GET served"
+    );
+    let outcome = in_place(&place, &dir, &script).ok();
+    assert_eq!(
+        outcome.stdout.lines().collect::<Vec<_>>(),
+        [
+            "200 000 connect 0",
+            "sent 1",
+            "connect 111",
+            "sent 111",
+            "1"
+        ],
+        "{outcome}"
+    );
+    // By their programs' names, and for a reason of the rules'.
+    let is_named = |line: &&str| line.contains("curl[") || line.contains("drops.py[");
+    let lines: Vec<&str> = outcome.stderr.lines().filter(is_named).collect();
+    assert_eq!(lines.len(), 6, "{outcome}");
+    assert!(!outcome.stderr.contains("not visible"), "{outcome}");
+}
+
+/// What forbids to be looked into stays so, and says what it takes.
+#[test]
+fn who_hides_there_is_refused_with_what_to_do() {
+    if missing("python3") {
+        return;
+    }
+    let dir = open_to_all();
+    let Some(place) = as_containers_root(&dir) else {
+        return;
+    };
+    let hides = format!("import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n{DROPS}");
+    dir.write("home/hides.py", &hides);
+    let script = "$run --default=allow -- python3 hides.py $port; grep -c GET served";
+    let outcome = in_place(&place, &dir, script);
+    outcome.prints("connect 111").says("--cap-add SYS_PTRACE");
+}
+
+#[test]
+fn apt_of_root_in_a_container_is_decided() {
+    if missing("apt-get") || missing("python3") {
+        return;
+    }
+    let dir = open_to_all();
+    let Some(place) = as_containers_root(&dir) else {
+        return;
+    };
+    let package = "Package: hallpass-nothing\nVersion: 1\nArchitecture: all\n\
+                   Maintainer: nobody <nobody@example.com>\nDescription: nothing\n\
+                   Filename: ./nothing.deb\nSize: 1\nSHA256: 00\n";
+    dir.write("home/Packages", package);
+    let update = "apt-get update -q -o Dir::Etc::sourcelist=$PWD/list -o Dir::Etc::sourceparts=- \
+                  -o Dir::State=$PWD/state -o Dir::Cache=$PWD/cache -o Acquire::Retries=0";
+    let script = format!(
+        "mkdir -p state/lists/partial cache/archives/partial
+         echo \"deb [trusted=yes] http://127.0.0.1:$port/ ./\" >list
+         $run --default=deny -- {update} >/dev/null; grep -c GET served
+         $run --default=deny --allow=127.0.0.1 -- {update} >/dev/null; echo updated $?
+         grep -c '\\./Packages HTTP/1.1. 200' served"
+    );
+    let outcome = in_place(&place, &dir, &script).ok();
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines, ["0", "updated 0", "1"], "{outcome}");
+    assert!(!outcome.stderr.contains("not visible"), "{outcome}");
+}
+
+/// A run inside a run, where the outer one makes the sockets.
+#[test]
+fn a_run_inside_a_run_narrows_it() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let (program, url) = (container(&dir), server.url());
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    for way in ["getfd", "filter"] {
+        let before = server.connections();
+        let tried = |outer: &str, inner: &str| {
+            let script = format!("{hallpass} run {inner} -- curl -sS {url}");
+            let words = [
+                &program, way, hallpass, "run", outer, "--", "sh", "-c", &script,
+            ];
+            dir.bare(&words).output()
+        };
+        tried("--default=allow", "--default=allow")
+            .ok()
+            .prints("page from");
+        assert_eq!(server.connections(), before + 1, "{way}");
+        tried("--default=allow", "--deny=127.0.0.1").failed();
+        tried("--default=deny", "--allow=127.0.0.1").failed();
+        assert_eq!(server.connections(), before + 1, "{way}");
+    }
+    dir.expect_nothing_left();
 }

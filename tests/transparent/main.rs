@@ -41,17 +41,3 @@ mod starting;
 mod suites;
 mod unhooked;
 mod unreached;
-
-/// True, with a line that says so, where root may not look into other users' processes, as in
-/// containers: their calls are refused by name.
-pub(crate) fn no_other_users() -> bool {
-    const SYS_PTRACE: u64 = 1 << 19;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let effective = status.lines().find_map(|it| it.strip_prefix("CapEff:"));
-    let effective = u64::from_str_radix(effective.unwrap().trim(), 16).unwrap();
-    let none = nix::unistd::geteuid().is_root() && effective & SYS_PTRACE == 0;
-    if none {
-        crate::harness::skipped("root without CAP_SYS_PTRACE, as in a container");
-    }
-    none
-}

@@ -78,7 +78,7 @@ fn nginx(it: &Place<'_>) -> Outcome {
 #[test]
 fn nginx_reaches_its_upstream() {
     // Its workers are another user's.
-    if !missing("nginx") && !crate::no_other_users() {
+    if !missing("nginx") {
         same(nginx)
             .ok()
             .prints("page from the test's server")

@@ -30,7 +30,9 @@ pub use report::{MAX_ADDRESSES, MAX_NAME, NameReport};
 pub use request::{Ask, Call, REQUEST_LEN, Refused, Request, image, stamp};
 pub use session_name::{SUN_PATH_LEN, SessionName, abstract_ask_name, path_ask_name};
 pub use socket::{Bypass, MAX_SOCKADDR, Path, Socket};
-pub use variable::{MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText};
+pub use variable::{
+    GuardMode, MAX_DIR, MAX_VARIABLE, VARIABLE, Variable, VariableError, VariableText,
+};
 
 /// Version of both frames. Any change of a byte's meaning raises it; see docs/wire.md.
 pub const VERSION: u16 = 3;

@@ -9,16 +9,44 @@ use core::fmt;
 pub const VARIABLE: &str = "HALLPASS";
 /// Longest DIR: `DIR/ask` and a zero must fit a `sun_path`.
 pub const MAX_DIR: usize = SUN_PATH_LEN - 1 - 4;
-/// Longest value: `SESSION;guard=off;dir=DIR`.
-pub const MAX_VARIABLE: usize = 19 + 10 + 5 + MAX_DIR;
+/// Longest value: `SESSION;guard=on,dumpable;dir=DIR`.
+pub const MAX_VARIABLE: usize = 19 + 18 + 5 + MAX_DIR;
 
-/// What `HALLPASS=SESSION;guard=on|off[;dir=DIR]` says.
+/// Who decides a program's calls, and what the hook does for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardMode {
+    /// The session, which the hook asks.
+    Off,
+    /// The seccomp guard.
+    On,
+    /// The same, and its session may look into processes of other users only as long as they are
+    /// dumpable (root without CAP_SYS_PTRACE): what changes its user by itself is to stay so.
+    OnDumpable,
+}
+
+impl GuardMode {
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self != Self::Off
+    }
+
+    fn word(self) -> &'static [u8] {
+        match self {
+            Self::Off => b"guard=off",
+            Self::On => b"guard=on",
+            Self::OnDumpable => b"guard=on,dumpable",
+        }
+    }
+}
+
+/// What `HALLPASS=SESSION;guard=on|on,dumpable|off[;dir=DIR]` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable<'a> {
     /// Which session.
     pub session: SessionName,
     /// Whether the seccomp guard decides; else the hook asks.
-    pub guard: bool,
+    pub guard: GuardMode,
     /// The session's runtime directory: an absolute path without control bytes, at most
     /// [`MAX_DIR`] long.
     pub dir: Option<&'a [u8]>,
@@ -31,7 +59,7 @@ pub enum VariableError {
     TooLong,
     /// The first field is not `PID-8hex`.
     Session,
-    /// The second field is neither `guard=on` nor `guard=off`.
+    /// The second field is not `guard=` and one of its words.
     Guard,
     /// The third field is not `dir=` and an absolute path without control bytes that fits.
     Dir,
@@ -63,11 +91,10 @@ impl<'a> Variable<'a> {
         let (session, rest) = split_field(value);
         let session = SessionName::parse(session).ok_or(VariableError::Session)?;
         let (guard, rest) = split_field(rest.ok_or(VariableError::Guard)?);
-        let guard = match guard {
-            b"guard=on" => true,
-            b"guard=off" => false,
-            _ => return Err(VariableError::Guard),
-        };
+        let guard = [GuardMode::Off, GuardMode::On, GuardMode::OnDumpable]
+            .into_iter()
+            .find(|it| it.word() == guard)
+            .ok_or(VariableError::Guard)?;
         let dir = match rest {
             None => None,
             Some(field) => {
@@ -93,11 +120,8 @@ impl<'a> Variable<'a> {
         };
         let (session, session_len) = self.session.text();
         text.append(session.get(..session_len).unwrap_or_default());
-        text.append(if self.guard {
-            b";guard=on"
-        } else {
-            b";guard=off"
-        });
+        text.append(b";");
+        text.append(self.guard.word());
         if let Some(dir) = self.dir {
             text.append(b";dir=");
             text.append(usable_dir(dir).ok_or(VariableError::Dir)?);

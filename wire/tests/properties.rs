@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "strategies of tests")]
 
 use hallpass_wire::{
-    Address, Ask, Call, Keep, MAX_ADDRESSES, MAX_PART, MAX_VARIABLE, NameReport, Nested, Part,
-    Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName, Variable,
-    abstract_ask_name,
+    Address, Ask, Call, GuardMode, Keep, MAX_ADDRESSES, MAX_PART, MAX_VARIABLE, NameReport, Nested,
+    Part, Protocol, REPLY_LEN, REQUEST_LEN, Refused, Reply, Request, SUN_PATH_LEN, SessionName,
+    Variable, abstract_ask_name,
 };
 use proptest::collection::vec;
 
@@ -14,6 +14,14 @@ fn address() -> impl Strategy<Value = Address> {
     prop_oneof![
         any::<[u8; 4]>().prop_map(Address::V4),
         (any::<[u8; 16]>(), any::<u32>()).prop_map(|(octets, scope)| Address::v6(octets, scope)),
+    ]
+}
+
+fn guard() -> impl Strategy<Value = GuardMode> {
+    prop_oneof![
+        Just(GuardMode::Off),
+        Just(GuardMode::On),
+        Just(GuardMode::OnDumpable)
     ]
 }
 
@@ -142,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn variables_come_back(session in session(), guard in any::<bool>(), dir in proptest::option::of("/[ -~]{0,102}")) {
+    fn variables_come_back(session in session(), guard in guard(), dir in proptest::option::of("/[ -~]{0,102}")) {
         let variable = Variable { session, guard, dir: dir.as_ref().map(String::as_bytes) };
         let text = variable.encode().unwrap();
         prop_assert!(text.as_bytes().len() <= MAX_VARIABLE);
@@ -150,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_variables_have_one_spelling(value in "[0-9]{1,10}-[0-9a-f]{8};guard=(on|off|)(;dir=/?.{0,8})?|.{0,80}") {
+    fn arbitrary_variables_have_one_spelling(value in "[0-9]{1,10}-[0-9a-f]{8};guard=(on|off|on,dumpable|)(;dir=/?.{0,8})?|.{0,80}") {
         if let Ok(variable) = Variable::parse(value.as_bytes()) {
             let text = variable.encode().unwrap();
             prop_assert_eq!(text.as_bytes(), value.as_bytes());

@@ -1,7 +1,8 @@
 //! The variable and the socket names, case by case.
 
 use hallpass_wire::{
-    MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, Variable, VariableError, path_ask_name,
+    GuardMode, MAX_DIR, MAX_VARIABLE, SUN_PATH_LEN, SessionName, Variable, VariableError,
+    path_ask_name,
 };
 
 const SESSION: SessionName = SessionName {
@@ -13,7 +14,7 @@ const SESSION: SessionName = SessionName {
 fn what_the_launcher_writes() {
     let plain = Variable {
         session: SESSION,
-        guard: false,
+        guard: GuardMode::Off,
         dir: None,
     };
     assert_eq!(
@@ -22,7 +23,7 @@ fn what_the_launcher_writes() {
     );
     let full = Variable {
         session: SESSION,
-        guard: true,
+        guard: GuardMode::On,
         dir: Some(b"/run/a;b"),
     };
     assert_eq!(
@@ -38,7 +39,7 @@ fn what_the_launcher_writes() {
 #[test]
 fn what_is_refused() {
     use VariableError::{Dir, Guard, Session, TooLong};
-    let cases: [(&[u8], VariableError); 16] = [
+    let cases: [(&[u8], VariableError); 17] = [
         (b"", Session),
         (b";guard=off", Session),
         (b"4711;guard=off", Session),
@@ -51,6 +52,7 @@ fn what_is_refused() {
         (b"4711-0badcafe", Guard),
         (b"4711-0badcafe;", Guard),
         (b"4711-0badcafe;guard=no", Guard),
+        (b"4711-0badcafe;guard=off,dumpable", Guard),
         (b"4711-0badcafe;guard=off;", Dir),
         (b"4711-0badcafe;guard=off;dir=", Dir),
         (b"4711-0badcafe;guard=off;dir=run", Dir),
@@ -80,7 +82,7 @@ fn the_longest_directory_fits_a_sun_path() {
     assert_eq!(path_ask_name(&dir, &mut sun_path), None);
     let variable = Variable {
         session: SESSION,
-        guard: false,
+        guard: GuardMode::Off,
         dir: Some(&dir),
     };
     assert_eq!(variable.encode(), Err(VariableError::Dir));
@@ -91,7 +93,7 @@ fn the_longest_directory_fits_a_sun_path() {
     };
     let longest = Variable {
         session,
-        guard: false,
+        guard: GuardMode::OnDumpable,
         dir: Some(&dir[..MAX_DIR]),
     };
     assert_eq!(longest.encode().unwrap().as_bytes().len(), MAX_VARIABLE);

@@ -5,6 +5,7 @@ use super::Context;
 use crate::decide::Destination;
 use crate::rights::Rights;
 use crate::target::errno;
+use hallpass_look as look;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::sys::stat::{Mode, fstat};
@@ -69,7 +70,10 @@ fn open_for(context: &Context<'_>, rights: &Rights, path: &[u8]) -> Result<Owned
             context.with(rights, || openat(&directory, rest, flags, Mode::empty()))
         };
     }
-    let at = |name: &str| open(&*format!("/proc/{pid}/{name}"), flags, Mode::empty());
+    let at = |name: &str| {
+        let path = format!("/proc/{pid}/{name}");
+        look::into(pid, || open(path.as_str(), flags, Mode::empty()))
+    };
     let in_root = OpenHow::new()
         .flags(flags)
         .resolve(ResolveFlag::RESOLVE_IN_ROOT);
@@ -82,7 +86,10 @@ fn open_for(context: &Context<'_>, rights: &Rights, path: &[u8]) -> Result<Owned
         return context.with(rights, || openat(&cwd, path, flags, Mode::empty()));
     }
     // Another root: links and `..` must not lead out of it, so we start there.
-    let read = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).map_err(errno);
+    let read = |name: &str| {
+        let path = format!("/proc/{pid}/{name}");
+        look::into(pid, || fs::read_link(path)).map_err(errno)
+    };
     let (root, cwd) = (read("root")?, read("cwd")?);
     let inside = cwd.strip_prefix(&root).map_or(cwd.clone(), PathBuf::from);
     let full = inside.join(std::ffi::OsStr::from_bytes(path));
@@ -97,7 +104,7 @@ fn has_our_root(pid: u32) -> bool {
         let mounts = fs::read_link(format!("/proc/{process}/ns/mnt")).ok()?;
         Some((root.dev(), root.ino(), mounts))
     };
-    let theirs = place(&pid.to_string());
+    let theirs = look::into(pid, || place(&pid.to_string()));
     theirs.is_some() && theirs == place("self")
 }
 

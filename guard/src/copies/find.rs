@@ -2,6 +2,7 @@
 
 use crate::sys::process;
 pub(super) use crate::target::errno;
+use hallpass_look as look;
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, stat};
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,10 @@ impl Place {
 
     /// The inode of the socket that is there.
     pub(super) fn socket(self, device: u64) -> Result<u64, Errno> {
+        look::into(self.tid, || self.look(device))
+    }
+
+    fn look(self, device: u64) -> Result<u64, Errno> {
         match stat(self.path().as_str()) {
             Ok(it) if SFlag::from_bits_truncate(it.st_mode) & SFlag::S_IFMT != SFlag::S_IFSOCK => {
                 Err(if self.is_path() {
@@ -65,7 +70,7 @@ pub(crate) enum Unseen {
 impl Unseen {
     pub(super) fn at(place: Place, inode: u64) -> Result<Self, Errno> {
         let path = CString::new(place.path()).map_err(|_| Errno::EINVAL)?;
-        let name = process::socket_protocol(&path)?;
+        let name = look::into(place.tid, || process::socket_protocol(&path))?;
         Ok(match name.as_slice() {
             b"TCP" | b"TCPv6" | b"MPTCP" | b"MPTCPv6" => Self::Tcp,
             b"UNIX-STREAM" => Self::UnixConnection,
@@ -102,7 +107,7 @@ impl Network {
     }
 
     pub(super) fn of(tid: u32) -> Result<Self, Errno> {
-        Self::at(&format!("/proc/{tid}/ns/net"))
+        look::into(tid, || Self::at(&format!("/proc/{tid}/ns/net")))
     }
 
     fn at(path: &str) -> Result<Self, Errno> {
@@ -129,6 +134,10 @@ pub(super) fn everywhere(wanted: &HashSet<u64>) -> HashMap<u64, Place> {
 
 /// Looks through one table; returns how many descriptors it has.
 fn table(tid: u32, wanted: &HashSet<u64>, places: &mut HashMap<u64, Place>) -> usize {
+    look::into(tid, || look_through(tid, wanted, places))
+}
+
+fn look_through(tid: u32, wanted: &HashSet<u64>, places: &mut HashMap<u64, Place>) -> usize {
     let mut count = 0;
     for fd in numbers(&format!("/proc/{tid}/fd")) {
         count += 1;

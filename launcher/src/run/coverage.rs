@@ -62,7 +62,8 @@ impl Named {
 
 /// The name of the program that a process runs, to be shown.
 pub(super) fn program_of(pid: u32) -> String {
-    let program = watch::program(&PathBuf::from(format!("/proc/{pid}")));
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let program = hallpass_look::into(pid, || watch::program(&process));
     let name = Path::new(&program).file_name().unwrap_or_default();
     escape_bytes(name.as_bytes(), SHOWN)
 }

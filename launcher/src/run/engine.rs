@@ -25,7 +25,7 @@ use hallpass_session::page::SharedPage;
 use hallpass_session::paths;
 use hallpass_session::runtime_dir::{self, RuntimeDir};
 use hallpass_session::verdict::Fallback;
-use hallpass_wire::{VARIABLE, Variable};
+use hallpass_wire::{GuardMode, VARIABLE, Variable};
 use std::ffi::OsString;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -147,7 +147,11 @@ impl Bound {
         command.set(PRELOAD, preload);
         let variable = Variable {
             session: self.dir.name(),
-            guard: self.plan.guard,
+            guard: match self.plan.guard {
+                false => GuardMode::Off,
+                true if hallpass_look::is_needed() => GuardMode::OnDumpable,
+                true => GuardMode::On,
+            },
             dir: Some(self.dir.path().as_os_str().as_bytes()),
         };
         let text = variable

@@ -135,7 +135,7 @@ impl Picture {
         let mut elsewhere = BTreeMap::new();
         let ours = namespace("self");
         for pid in pids {
-            if let Some(there) = namespace(&pid.to_string())
+            if let Some(there) = hallpass_look::into(pid, || namespace(&pid.to_string()))
                 && Some(there) != ours
             {
                 elsewhere.entry(there).or_insert(pid);

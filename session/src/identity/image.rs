@@ -1,5 +1,6 @@
 //! Whether a process is still the program that it was, told by three cheap looks.
 
+use hallpass_look as look;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstat, fstatat};
 use std::fs::File;
@@ -7,6 +8,7 @@ use std::os::unix::fs::FileExt;
 
 /// A process, and the program that it ran when this was made. Two descriptors.
 pub(super) struct Image {
+    pid: u32,
     /// `/proc/PID`: nothing is found in it any more once the process is gone, whoever has its
     /// number by then.
     process: File,
@@ -27,11 +29,12 @@ impl Image {
         let process = File::open(format!("/proc/{pid}")).ok()?;
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let open = |name: &str| openat(&process, name, flags, Mode::empty()).ok();
-        let memory = File::from(open("pagemap").or_else(|| open("mem"))?);
+        let memory = look::into(pid, || open("pagemap").or_else(|| open("mem")));
         let image = Self {
-            program: program(&process)?,
+            pid,
+            program: program(pid, &process)?,
             user: fstat(&process).ok()?.st_uid,
-            memory,
+            memory: File::from(memory?),
             process,
         };
         image.is_there().then_some(image)
@@ -40,7 +43,7 @@ impl Image {
     /// Whether the process still is this program, of this user.
     pub(super) fn is_there(&self) -> bool {
         self.has_memory()
-            && program(&self.process) == Some(self.program)
+            && program(self.pid, &self.process) == Some(self.program)
             && fstat(&self.process).is_ok_and(|it| it.st_uid == self.user)
     }
 
@@ -52,8 +55,8 @@ impl Image {
     }
 }
 
-fn program(process: &File) -> Option<(u64, u64)> {
-    let status = fstatat(process, "exe", AtFlags::empty()).ok()?;
+fn program(pid: u32, process: &File) -> Option<(u64, u64)> {
+    let status = look::into(pid, || fstatat(process, "exe", AtFlags::empty())).ok()?;
     Some((status.st_dev, status.st_ino))
 }
 

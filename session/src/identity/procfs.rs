@@ -2,6 +2,7 @@
 //! nothing is trusted to be short, to be UTF-8 or to still be there.
 
 use crate::escape::{WHOLE_PATH, escape_bytes};
+use hallpass_look as look;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -25,23 +26,23 @@ pub(super) fn cmdline(pid: u32) -> Vec<u8> {
 /// The variables a process was started with, `NAME=value` ended by NUL; it may have written over
 /// them.
 pub(super) fn environ(pid: u32) -> Vec<u8> {
-    read(&format!("/proc/{pid}/environ"), MAX_ENVIRON).unwrap_or_default()
+    look::into(pid, || read(&format!("/proc/{pid}/environ"), MAX_ENVIRON)).unwrap_or_default()
 }
 
 /// The executable's path, escaped. It says so where the path does not lead to the file that
 /// runs: it was deleted, or the process lives under another root.
 pub(super) fn exe(pid: u32) -> Option<String> {
     let link = format!("/proc/{pid}/exe");
-    let path = fs::read_link(&link).ok()?;
+    let path = look::into(pid, || fs::read_link(&link)).ok()?;
     let text = escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH);
-    if text.ends_with(" (deleted)") || is_same_file(Path::new(&link), &path) {
+    if text.ends_with(" (deleted)") || is_same_file(pid, Path::new(&link), &path) {
         return Some(text);
     }
     Some(format!("{text} (another file)"))
 }
 
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    match (fs::metadata(one), fs::metadata(other)) {
+fn is_same_file(pid: u32, link: &Path, other: &Path) -> bool {
+    match (look::into(pid, || fs::metadata(link)), fs::metadata(other)) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         // Not readable for us (another user's process): the kernel's word for the path stands.
         (Err(_), _) => true,
@@ -50,7 +51,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+    look::into(pid, || fs::read_link(format!("/proc/{pid}/cwd"))).ok()
 }
 
 /// The name the kernel keeps for a process whose executable may not be seen.

@@ -73,6 +73,13 @@ pub(crate) fn makes_sockets() -> bool {
     pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).is_err()
 }
 
+/// Whether this process may have a capability (capabilities(7)); root of a container lacks most.
+pub(crate) fn has_capability(number: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let permitted = status.lines().find_map(|it| it.strip_prefix("CapPrm:"));
+    u64::from_str_radix(permitted.unwrap().trim(), 16).unwrap() >> number & 1 == 1
+}
+
 /// True, with a line that says so, where open connections cannot be ended.
 pub(crate) fn no_ending() -> bool {
     let none = makes_sockets();

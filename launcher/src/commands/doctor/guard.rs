@@ -4,6 +4,7 @@ use super::Check;
 use crate::run::cannot_install;
 use crate::sys;
 use hallpass_guard::{Granted, InstallError};
+use hallpass_look::Sight;
 use hallpass_session::escape::escape;
 use nix::errno::Errno;
 use nix::unistd::{ForkResult, Pid};
@@ -43,6 +44,7 @@ fn tried() -> Vec<Check> {
                 Err(errno) => no_sockets(errno),
             });
             checks.push(landlock(granted));
+            checks.extend(users(hallpass_look::sight(), granted.makes_sockets));
         }
         Err(error) => {
             let text = cannot_install(&error);
@@ -117,6 +119,24 @@ fn landlock(granted: Granted) -> Check {
         )
         .instead("nothing has to be done; gdb and strace below hallpass will not work")
     }
+}
+
+/// What root may look into without CAP_SYS_PTRACE.
+fn users(sight: Sight, makes_sockets: bool) -> Option<Check> {
+    let found = match sight {
+        Sight::Usual => return None,
+        Sight::AsTheirUser if makes_sockets => {
+            "root has no CAP_SYS_PTRACE here: calls of other users' processes are decided as usual \
+             (su, sudo, apt, nginx), but those of static programs that change their user and go on \
+             themselves are refused"
+        }
+        Sight::AsTheirUser | Sight::Own => {
+            "root has no CAP_SYS_PTRACE here: calls of other users' processes (su, apt, nginx) are \
+             refused"
+        }
+    };
+    let check = Check::note("users", found);
+    Some(check.instead("Docker: --cap-add=SYS_PTRACE; apt: -o APT::Sandbox::User=root"))
 }
 
 fn yama() -> Check {

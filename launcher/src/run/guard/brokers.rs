@@ -5,12 +5,16 @@
 //! the program wrote: the files at the known paths are looked at anew for each call, and those
 //! that were there before are remembered.
 
+use hallpass_look as look;
 use hallpass_policy::{Group, is_session_bus_path};
 use hallpass_session::address::Socket;
 use hallpass_session::engine::SocketRules;
 use hallpass_session::escape::escape_bytes;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use std::collections::HashMap;
 use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -57,9 +61,8 @@ impl Brokers {
         let own = escape_bytes(path, MAX_PATH);
         let mut known = Vec::new();
         let mut roots = vec![PathBuf::from("/")];
-        if !has_our_root(pid) {
-            roots.push(PathBuf::from(format!("/proc/{pid}/root")));
-        }
+        let other = Root::of(pid);
+        roots.extend(other.as_ref().map(Root::path));
         for root in &roots {
             for (path, found) in files(Group::Broker, root) {
                 self.remember(found, &path);
@@ -167,6 +170,27 @@ fn expand(root: &Path, pattern: &str) -> Vec<(String, PathBuf)> {
     found
 }
 
+/// The root directory of a process, which may be another than ours. Once it is open, paths below it
+/// are looked at with all rights of ours, whoever may look into the process.
+struct Root(OwnedFd);
+
+impl Root {
+    /// None where it is ours, or cannot be had.
+    fn of(pid: u32) -> Option<Self> {
+        if has_our_root(pid) {
+            return None;
+        }
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let path = format!("/proc/{pid}/root");
+        let root = look::into(pid, || open(path.as_str(), flags, Mode::empty()));
+        root.ok().map(Self)
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
 /// Whether the process finds the same files under the same paths as this one.
 fn has_our_root(pid: u32) -> bool {
     let view = |process: &str| {
@@ -174,7 +198,7 @@ fn has_our_root(pid: u32) -> bool {
         let mounts = fs::read_link(format!("/proc/{process}/ns/mnt")).ok()?;
         Some((root, mounts))
     };
-    let theirs = view(&pid.to_string());
+    let theirs = look::into(pid, || view(&pid.to_string()));
     theirs.is_some() && theirs == view("self")
 }
 

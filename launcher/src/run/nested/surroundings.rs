@@ -34,7 +34,7 @@ pub(in crate::run) fn surroundings() -> Result<Surroundings, String> {
     let shown = escape_bytes(value.as_bytes(), 200);
     let variable = Variable::parse(value.as_bytes())
         .map_err(|error| format!("{VARIABLE}={shown}: {error}; unset it"))?;
-    if variable.guard {
+    if variable.guard.is_on() {
         // No guard has heard: the variable comes from elsewhere.
         return Ok(Surroundings::Outside);
     }
