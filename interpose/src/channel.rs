@@ -29,7 +29,8 @@ pub(crate) struct Channel<'a> {
     /// Made when the session lets us wait.
     signals: Option<Fd>,
     blocked: &'a Blocked,
-    patience: Patience,
+    /// Begins when the first reply is late: no look at the clock for those that are not.
+    patience: Option<Patience>,
     frame: [u8; REPLY_LEN],
     filled: usize,
 }
@@ -68,7 +69,7 @@ impl<'a> Channel<'a> {
             socket,
             signals: None,
             blocked,
-            patience: Patience::new(),
+            patience: None,
             frame: [0; REPLY_LEN],
             filled: 0,
         })
@@ -88,9 +89,11 @@ impl<'a> Channel<'a> {
             if let Some(reply) = self.read()? {
                 return Ok(reply);
             }
-            if self.patience.is_over() {
+            let patience = self.patience.get_or_insert_with(Patience::new);
+            if patience.is_over() {
                 return Err(Failure::NoSession);
             }
+            let slice = patience.slice();
             if let Some(due) = self.blocked.due() {
                 // Closing is not enough where a child was forked meanwhile: it has the socket too.
                 sys::shut_down(&self.socket);
@@ -103,7 +106,6 @@ impl<'a> Channel<'a> {
                     self.signals.as_ref().map(Noted::new),
                 ];
             }
-            let slice = self.patience.slice();
             self.wait(if self.signals.is_some() {
                 slice
             } else {
@@ -128,7 +130,7 @@ impl<'a> Channel<'a> {
             }
         }
         self.filled = 0;
-        self.patience.renew();
+        self.patience = None;
         Reply::decode(&self.frame)
             .map(Some)
             .map_err(|_| Failure::BadFrame)
@@ -162,14 +164,14 @@ fn connect(
 ) -> Result<Fd, Failure> {
     let socket = sys::unix_stream().map_err(|_| Failure::NoSession)?;
     let len = len.saturating_add(offset_of!(sockaddr_un, sun_path));
-    let mut patience = Patience::new();
+    let mut patience = None;
     loop {
         match sys::connect_unix(&socket, address, len) {
             Ok(()) => break,
             Err(libc::EAGAIN | libc::EINTR) => {}
             Err(_) => return Err(Failure::NoSession),
         }
-        if patience.is_over() {
+        if patience.get_or_insert_with(Patience::new).is_over() {
             return Err(Failure::NoSession);
         }
         if let Some(due) = blocked.due() {

@@ -11,7 +11,7 @@ const STOPPED: u64 = 1000;
 
 /// Counts silence. To be judged only after everything that has arrived has been read.
 pub(crate) struct Patience {
-    /// The last word from the session.
+    /// When the silence began.
     heard: u64,
     /// The last look at the clock.
     seen: u64,
@@ -24,11 +24,6 @@ impl Patience {
             heard: now,
             seen: now,
         }
-    }
-
-    /// The session has said something.
-    pub(crate) fn renew(&mut self) {
-        *self = Self::new();
     }
 
     /// Whether the session has been silent for too long. Time in which this process was stopped

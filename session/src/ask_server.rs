@@ -39,6 +39,9 @@ const MAX_CALLERS: usize = 16 * 1024;
 /// How often to look for a caller's request before it gets a place in the poll, some 10 µs in
 /// all: it is being written while the caller is accepted, and mostly comes within that time.
 const EAGER_LOOKS: u32 = 48;
+/// So many callers in a row for whom that was in vain: their processor is ours, or does other
+/// work, and looking only keeps it from them. From then on it is tried for one in as many.
+const VAIN: u32 = 8;
 
 const WAKE: Token = Token(0);
 /// Listeners have the tokens from here on, callers those after them.
@@ -57,6 +60,8 @@ pub struct AskServer {
     listeners: Vec<UnixListener>,
     /// Callers may wait in the listen queue: there was no room, or no descriptor, for them.
     accept_again: bool,
+    /// Callers in a row whose request did not come while it was looked for.
+    in_vain: u32,
     callers: HashMap<Token, Caller>,
     next_token: usize,
     targets: Targets,
@@ -112,6 +117,7 @@ impl AskServer {
             next_token: FIRST_LISTENER + registered.len(),
             listeners: registered,
             accept_again: true,
+            in_vain: 0,
             callers: HashMap::new(),
             targets: Targets::new(session_pid, command),
             late,
@@ -148,18 +154,20 @@ impl AskServer {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
+            let mut called = None;
             for event in &events {
                 match event.token() {
                     WAKE => {}
                     Token(token) if token < FIRST_LISTENER + self.listeners.len() => {
                         self.accept_again = true;
+                        called = token.checked_sub(FIRST_LISTENER);
                     }
                     token => self.hear(token),
                 }
             }
             self.send_late_verdicts();
             if self.accept_again {
-                self.accept();
+                self.accept(called);
             }
             if self.next_keep_alive <= Instant::now() {
                 self.keep_alive();
@@ -168,10 +176,11 @@ impl AskServer {
         Ok(())
     }
 
-    fn accept(&mut self) {
+    /// `called`: the listener that has just become ready, where one has.
+    fn accept(&mut self, mut called: Option<usize>) {
         self.accept_again = false;
         // The poll is edge-triggered: until nobody waits in any of the queues.
-        while let Some(index) = self.somebody_waits() {
+        while let Some(index) = called.take().or_else(|| self.somebody_waits()) {
             let Some(listener) = self.listeners.get(index) else {
                 return;
             };
@@ -220,9 +229,16 @@ impl AskServer {
         self.callers.insert(token, caller);
         // The request is mostly there already, and so is the answer: those who get it at once
         // need no place in the poll.
-        for _ in 0..EAGER_LOOKS {
+        let looks = match self.in_vain {
+            ..VAIN => EAGER_LOOKS,
+            in_vain if in_vain % VAIN == 0 => EAGER_LOOKS,
+            _ => 1,
+        };
+        self.in_vain = self.in_vain.wrapping_add(1);
+        for _ in 0..looks {
             self.hear(token);
             if self.callers.get(&token).is_none_or(Caller::is_served) {
+                self.in_vain = 0;
                 break;
             }
         }
@@ -287,22 +303,21 @@ impl AskServer {
         let to = socket_address(ask.address, ask.port);
         let flow = self.targets.flow(pid, identity, protocol(ask.protocol), to);
         let later = self.later(token);
-        let asked = self.core.ask(flow, move |verdict, source| {
-            later(verdict_reply(verdict, source));
-        });
-        match asked {
-            Asked::Decided {
-                verdict,
-                source,
-                keep,
-            } => {
-                let mut reply = verdict_reply(verdict, &source);
+        let core = self.core.clone();
+        let asked = core.ask_at_once(
+            flow,
+            |verdict, source, keep| {
+                let mut reply = verdict_reply(verdict, source);
                 if let Reply::Verdict { keep: kept, .. } = &mut reply {
                     *kept = keep;
                 }
+                // Nothing is held for this caller, so this does not come back to the core.
                 self.say(token, reply);
-            }
-            Asked::Held(id) => self.hold(token, id),
+            },
+            move |verdict, source| later(verdict_reply(verdict, source)),
+        );
+        if let Asked::Held(id) = asked {
+            self.hold(token, id);
         }
     }
 

@@ -5,6 +5,7 @@
 //! and events are in one order. Callbacks run under the lock; they queue and return, they never
 //! block or call back.
 
+mod asking;
 mod clients;
 mod clock;
 mod live;
@@ -18,16 +19,16 @@ mod tally;
 mod tests;
 
 use crate::control::protocol::Message;
-use crate::engine::{AskId, Effect, Engine, Settings, SocketRules, Step, Totals};
-use crate::event::{self, Event, FlowLine, Kind};
-use crate::flow::{App, Flow};
+use crate::engine::{AskId, Effect, Engine, Settings, SocketRules, Totals};
+use crate::event::{self, Event, Kind};
+use crate::flow::Flow;
 use crate::hold::Hold;
 use crate::nested::RunId;
 use crate::page::SharedPage;
 use crate::terminal;
 use crate::verdict::{Fallback, Source, Verdict};
+pub use asking::Asked;
 use hallpass_policy::{Environment, Policy, Rule};
-use hallpass_wire::Keep;
 pub use looking_up::LookedUp;
 use recent::Recent;
 use repeats::Repeats;
@@ -36,7 +37,7 @@ use state::{Client, State};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tally::{Kept, Tally};
+use tally::Tally;
 
 type Reply = Box<dyn FnOnce(Verdict, &Source) + Send>;
 /// Takes every event: the log, a counter.
@@ -54,22 +55,6 @@ pub trait SavedRules: Send + Sync {
     /// # Errors
     /// It could not be saved; where, why, and what to do.
     fn add(&self, rule: &Rule) -> Result<(), String>;
-}
-
-/// What a call met.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
-    /// It is decided.
-    Decided {
-        /// Its verdict.
-        verdict: Verdict,
-        /// Why.
-        source: Source,
-        /// Present where the hook may keep the verdict.
-        keep: Option<Keep>,
-    },
-    /// It waits; its verdict comes by the callback.
-    Held(AskId),
 }
 
 /// What a session starts with.
@@ -169,71 +154,6 @@ impl Core {
         core
     }
 
-    /// A new call. `reply` takes the verdict of a call that is held, once, from any thread and
-    /// maybe before this returns; never if the call is withdrawn first.
-    pub fn ask(&self, flow: Flow, reply: impl FnOnce(Verdict, &Source) + Send + 'static) -> Asked {
-        let mut state = self.lock();
-        state.last_ask += 1;
-        let ask = state.last_ask;
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let asked = match state.engine.ask(ask, flow.clone(), now, wall) {
-            Step::Decided(verdict, source) => {
-                let keep = state.keep(&flow, verdict, &source, now, wall);
-                Asked::Decided {
-                    verdict,
-                    source,
-                    keep,
-                }
-            }
-            Step::Held => {
-                state.replies.insert(ask, Box::new(reply));
-                Asked::Held(ask)
-            }
-        };
-        self.carry_out(&mut state, now);
-        asked
-    }
-
-    /// A call of `app` like an earlier one whose verdict is still good; counts it.
-    #[must_use]
-    pub fn ask_again(&self, way: Way, app: &Arc<App>) -> Option<Verdict> {
-        self.shared.repeats.give(way, app)
-    }
-
-    /// To be taken before anything is read that a call is decided by, for [`Self::ask_rules`].
-    #[must_use]
-    pub fn repeats_generation(&self) -> u64 {
-        self.shared.repeats.generation()
-    }
-
-    /// A new call, if the rules decide it; else nothing has happened, and it is to be put to
-    /// [`Self::ask`]. The verdict is good for equal calls until something changes
-    /// ([`Self::ask_again`]): every name that matters to it must have been looked up
-    /// ([`Self::names_wanted`]).
-    pub fn ask_rules(&self, flow: &Flow, way: Way, generation: u64) -> Option<Verdict> {
-        let mut state = self.lock();
-        let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let decided = state.engine.ask_rules(flow, now, wall);
-        // First, so that what runs out just now is void before this is kept.
-        self.carry_out(&mut state, now);
-        let (verdict, source) = decided?;
-        if state.engine.may_be_repeated(flow, &source) {
-            let until = state.engine.next_expiry();
-            let kept = Kept {
-                flow: FlowLine::of(flow),
-                verdict,
-                source,
-                runs: Arc::clone(&flow.runs),
-            };
-            let repeats = &self.shared.repeats;
-            repeats.keep(way, &flow.app, generation, until, kept);
-            self.take_counts_soon(&mut state, now);
-        }
-        Some(verdict)
-    }
-
     /// Names of addresses have changed, or how far they may be trusted.
     pub fn names_changed(&self) {
         self.shared.repeats.void();
@@ -318,18 +238,22 @@ impl Core {
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn carry_out(&self, state: &mut State, now: Instant) {
+    /// Before anybody hears of a change: who then asks gets nothing old.
+    fn void_if_changed(&self, state: &mut State) {
         if state.generation != state.engine.generation() {
-            // Before anybody hears of the change: who then asks gets nothing old.
             state.generation = state.engine.generation();
             self.shared.repeats.void();
             if let Some(tally) = &state.tally {
                 tally.page().bump();
             }
         }
-        let effects = state.engine.take_effects();
+    }
+
+    fn carry_out(&self, state: &mut State, now: Instant) {
+        self.void_if_changed(state);
+        let mut effects = state.engine.take_effects();
         let mut shown = BTreeSet::new();
-        for effect in effects {
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Settle {
                     ask,
@@ -358,6 +282,7 @@ impl Core {
                 }
             }
         }
+        state.engine.reuse(effects);
         // Once, however often it changed in this step; and not if it is gone again.
         for id in shown {
             if let Some(question) = state.engine.question(id, now) {

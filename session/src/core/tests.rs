@@ -1,6 +1,6 @@
 //! Equal calls: decided once, counted exactly, and decided anew when anything has changed.
 
-use super::{Config, Core, Way};
+use super::{Asked, Config, Core, Way};
 use crate::control::Controlled;
 use crate::control::protocol::{Answer, Duration as For, Scope};
 use crate::event::{Event, Kind};
@@ -118,6 +118,22 @@ fn equal_calls_get_the_same_verdict_and_are_counted() {
         ]
     );
     assert_eq!(it.again(&good), None, "the session is over");
+}
+
+#[test]
+fn a_caller_that_waits_hears_before_its_call_is_recorded() {
+    let it = watched(&[(Action::Deny, "10.0.0.2")]);
+    let mut heard = None;
+    let at_once = |verdict, _: &_, _| heard = Some((verdict, it.counts()));
+    it.core.ask_at_once(flow("10.0.0.2"), at_once, |_, _| {});
+    assert_eq!(heard, Some((Verdict::Deny, Vec::new())));
+    assert_eq!(it.counts(), [(Verdict::Deny, 1)]);
+    it.core.subscribe(false, true, "test", Box::new(|_| true));
+    let nobody_hears = |_, _: &_, _| panic!("it is held");
+    let asked = it
+        .core
+        .ask_at_once(flow("10.0.0.3"), nobody_hears, |_, _| {});
+    assert!(matches!(asked, Asked::Held(_)), "{asked:?}");
 }
 
 #[test]

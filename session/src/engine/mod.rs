@@ -252,6 +252,16 @@ impl Engine {
         std::mem::take(&mut self.effects)
     }
 
+    /// Takes the memory of what has been carried out back: an allocation of this size makes the
+    /// allocator tidy up, for each call anew.
+    pub fn reuse(&mut self, mut carried_out: Vec<Effect>) {
+        const FEW: usize = 64;
+        carried_out.clear();
+        if self.effects.is_empty() && carried_out.capacity() <= FEW {
+            self.effects = carried_out;
+        }
+    }
+
     /// Calls so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
