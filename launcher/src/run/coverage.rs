@@ -51,10 +51,10 @@ impl Named {
             Err(_) => PathBuf::from(format!("/proc/{pid}/cwd")).join(path),
         };
         let process = std::fs::metadata(format!("/proc/{pid}")).ok()?;
-        if !gives_privileges(&file, process.uid(), process.gid()) {
-            return None;
-        }
-        let file = std::fs::canonicalize(&file).unwrap_or(file);
+        let file = hallpass_look::into(pid, || {
+            let gives = gives_privileges(&file, process.uid(), process.gid());
+            gives.then(|| std::fs::canonicalize(&file).unwrap_or(file))
+        })?;
         let is_new = self.is_new(file.as_os_str());
         is_new.then(|| Reason::Unprivileged.line(file.as_os_str()))
     }
