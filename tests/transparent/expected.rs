@@ -8,8 +8,8 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("clients::dig_refused", "guarded", AT_CONNECT),
 ];
 
-const AT_CONNECT: &str =
-    "a datagram to a closed port is refused when the answer is read, ours already at connect";
+const AT_CONNECT: &str = "a datagram to a closed port is refused when the answer is read, ours \
+    already at connect (docs/threat-model.md, How a refused UDP socket looks)";
 
 /// Compares a column with the bare run, the way the running test's name is listed.
 #[track_caller]
