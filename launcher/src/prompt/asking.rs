@@ -7,7 +7,7 @@ use super::look::Look;
 use super::screen::Screen;
 use super::view::{self, Scene};
 use hallpass_session::control::client::ClientError;
-use hallpass_session::control::protocol::{Answer, Question, QuestionId};
+use hallpass_session::control::protocol::{Question, QuestionId};
 use hallpass_session::verdict::{Source, Verdict};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::fs::File;
@@ -160,11 +160,12 @@ impl Asking {
             .collect())
     }
 
-    /// Says what the answer did; false where the session refused it and the question stays.
+    /// Says what an answer did, as `words` have it of how many calls it settled; false where the
+    /// session refused it and the question stays.
     pub(super) fn answered(
         &mut self,
-        answer: &Answer,
         result: Result<usize, ClientError>,
+        words: impl FnOnce(&Choice, usize, &Look) -> String,
         questions: usize,
         now: Instant,
     ) -> bool {
@@ -173,33 +174,7 @@ impl Asking {
         };
         match result {
             Ok(settled) => {
-                let line = view::answered(&current.choice, answer.verdict, settled, &self.look);
-                self.drop_current();
-                self.screen.line(self.taken.terminal(), &line);
-                true
-            }
-            Err(error) => {
-                current.choice.note = Some(format!("not done: {error}"));
-                self.draw(questions, now);
-                false
-            }
-        }
-    }
-
-    /// Says that all is refused from now on; false where the session did not do it and the question
-    /// stays.
-    pub(super) fn denied_rest(
-        &mut self,
-        result: Result<usize, ClientError>,
-        questions: usize,
-        now: Instant,
-    ) -> bool {
-        let Some(current) = &mut self.current else {
-            return true;
-        };
-        match result {
-            Ok(settled) => {
-                let line = view::denied_rest(settled, &self.look);
+                let line = words(&current.choice, settled, &self.look);
                 self.drop_current();
                 self.screen.line(self.taken.terminal(), &line);
                 true

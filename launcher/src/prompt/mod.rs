@@ -16,11 +16,12 @@ mod screen;
 mod view;
 
 use asking::Asking;
-use choice::Act;
+use choice::{Act, Choice};
 use foreground::Trouble;
 use hallpass_session::control::client::Client;
 use hallpass_session::control::protocol::{Call, Question, QuestionId};
 use hallpass_session::verdict::{Source, Verdict};
+use look::Look;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After this long in the background it is said once that something waits.
 const SAY_AFTER: Duration = Duration::from_millis(300);
-/// After a terminal that could not be taken.
+/// After a terminal that could not be taken, or a job that does not stop at Ctrl-Z.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// What the front is to do for the prompt.
@@ -282,13 +283,17 @@ impl Prompt {
                         question: id,
                         answer: answer.clone(),
                     });
-                    if asking.answered(&answer, result, self.questions.len(), now) {
+                    let words = |choice: &Choice, settled, look: &Look| {
+                        view::answered(choice, answer.verdict, settled, look)
+                    };
+                    if asking.answered(result, words, self.questions.len(), now) {
                         self.questions.remove(&id);
                     }
                 }
                 Act::DenyRest => {
                     let result = session.request(Call::DenyRest);
-                    if asking.denied_rest(result, self.questions.len(), now) {
+                    let words = |_: &Choice, settled, look: &Look| view::denied_rest(settled, look);
+                    if asking.answered(result, words, self.questions.len(), now) {
                         self.questions.clear();
                     }
                 }
@@ -320,9 +325,24 @@ impl Prompt {
         self.give_back(None, wishes);
         // After the job goes on: SIGCONT would have thrown the stop away.
         foreground::suspend(job, self.session);
+        self.wait_until(now + TRY_AGAIN);
+    }
+
+    /// The job has stopped, and its caller has the terminal until it goes on.
+    pub(crate) fn job_stopped(&mut self, wishes: Wishes<'_>) {
+        match self.state {
+            State::Idle => return,
+            State::Waiting { .. } => {}
+            State::Saving => wishes(Wish::End),
+            State::Asking(_) => self.give_back(None, wishes),
+        }
+        self.wait_until(Instant::now());
+    }
+
+    fn wait_until(&mut self, next: Instant) {
         self.state = State::Waiting {
-            since: now,
-            next: Instant::now() + LOOK_AGAIN,
+            since: next,
+            next,
             has_said: true,
         };
     }

@@ -130,6 +130,18 @@ impl Client {
         failed.map_or(Ok(()), Err)
     }
 
+    /// The program has stopped. Leaves the terminal alone while `stop` does the same to the front,
+    /// and asks again as soon as that returns.
+    pub(super) fn stop(&mut self, link: &Link, stop: impl FnOnce()) -> io::Result<()> {
+        let mut told = Ok(());
+        let reconnect = &mut self.reconnect;
+        self.prompt
+            .job_stopped(&mut |wish| told = fulfil(wish, link, reconnect));
+        told?;
+        stop();
+        Ok(())
+    }
+
     /// The terminal has another size.
     pub(super) fn terminal_resized(&mut self) {
         self.prompt.resized();

@@ -134,7 +134,7 @@ impl Front {
                 return Ok(());
             }
             if let Some(signal) = self.stop.take() {
-                self.stop_self(signal);
+                self.stop_self(signal)?;
             }
         }
     }
@@ -354,12 +354,14 @@ impl Front {
     }
 
     /// Stops as CMD has, so that the caller's shell sees what it would see without us.
-    fn stop_self(&self, signal: i32) {
+    fn stop_self(&mut self, signal: i32) -> io::Result<()> {
         let raised = Signal::try_from(signal)
             .ok()
             .filter(|signal| !sys::is_ignored(*signal))
             .unwrap_or(Signal::SIGSTOP);
-        signals::stop_by(raised);
+        self.follow
+            .client
+            .stop(&self.follow.link, || signals::stop_by(raised))
     }
 
     /// Prints what the session has left for stderr.

@@ -294,7 +294,9 @@ impl<'a> Session<'a> {
             // The front may have just said that it no longer asks.
             self.read_link()?;
         }
-        if self.prompting.is_some() {
+        let command = self.command.pid.as_raw();
+        let to_ask = |saved: &terminal::Saved| saved.stopped.contains(&command);
+        if self.prompting.as_ref().is_some_and(to_ask) {
             return Ok(());
         }
         self.continue_again = None;
