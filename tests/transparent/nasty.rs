@@ -3,11 +3,12 @@
 
 use crate::column::{COLUMNS, closed_port, refused, same};
 use crate::harness::{Dir, Outcome, skipped};
+use std::io::Read;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::thread;
 
 /// Compiles `tests/fixtures/NAME.c`, once in this process.
@@ -25,23 +26,28 @@ pub(crate) fn compile(dir: &Dir, name: &str, flags: &[&str]) -> String {
     program.to_str().unwrap().to_owned()
 }
 
-/// One directory with the programs in it, for all cases of this process.
-static PROGRAMS: LazyLock<(Dir, String)> = LazyLock::new(|| {
-    let dir = Dir::new();
-    let nasty = compile(&dir, "nasty", &[]);
-    (dir, nasty)
-});
+/// The fixture, compiled, in a directory of its own that goes with it.
+pub(crate) struct Nasty {
+    pub(crate) path: String,
+    _dir: Dir,
+}
 
-fn nasty() -> &'static str {
-    &PROGRAMS.1
+impl Nasty {
+    pub(crate) fn new() -> Self {
+        let dir = Dir::new();
+        Self {
+            path: compile(&dir, "nasty", &[]),
+            _dir: dir,
+        }
+    }
 }
 
 /// The mode prints `line`, in each column.
 #[track_caller]
 fn is_same(mode: &str, more: &[&str], line: &str) {
-    let port = accepting().to_string();
+    let (nasty, port) = (Nasty::new(), accepting().to_string());
     same(|it| {
-        let mut words = vec![nasty(), mode, &port];
+        let mut words = vec![nasty.path.as_str(), mode, &port];
         words.extend(more);
         it.run(&words)
     })
@@ -77,23 +83,12 @@ impl Counting {
 
     /// How many it has accepted. Exact: one of our own comes last.
     pub(crate) fn accepted(&self) -> usize {
-        let before = self.accepted.load(Ordering::SeqCst);
-        let own = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let near = own.local_addr().unwrap();
-        drop(own);
-        // The queue is first come, first served: it is empty, and ours went through.
-        crate::harness::eventually("the backlog to be worked off", || {
-            let now = self.accepted.load(Ordering::SeqCst);
-            thread::sleep(std::time::Duration::from_millis(20));
-            let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-            let waiting = table.contains(&format!(
-                ":{:04X} 0100007F:{:04X} 01",
-                self.port,
-                near.port()
-            ));
-            (now > before && !waiting && now == self.accepted.load(Ordering::SeqCst))
-                .then_some(now - 1)
-        })
+        let mut own = std::net::TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        own.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+            .unwrap();
+        // First come, first served: when ours is closed, those before it have been counted.
+        assert_eq!(own.read(&mut [0]).unwrap(), 0);
+        self.accepted.fetch_sub(1, Ordering::SeqCst) - 1
     }
 }
 
@@ -121,19 +116,20 @@ fn ten_thousand_connects_on_64_threads_with_minimal_stacks() {
 fn a_non_blocking_connect_is_polled() {
     let closed = closed_port().to_string();
     is_same("nonblocking", &[&closed], "open: connected");
+    let nasty = Nasty::new();
     let refused = refused(|it| {
         let port = it.port.to_string();
-        it.run(&[nasty(), "nonblocking", &port, &port])
+        it.run(&[&nasty.path, "nonblocking", &port, &port])
     });
     refused.ok().prints("open: ECONNREFUSED");
 }
 
 #[test]
 fn multipath_tcp() {
-    let port = accepting().to_string();
-    let seen = same(|it| it.run(&[nasty(), "mptcp", &port]));
+    let (nasty, port) = (Nasty::new(), accepting().to_string());
+    let seen = same(|it| it.run(&[&nasty.path, "mptcp", &port]));
     seen.ok().prints("mptcp: ");
-    refused(|it| it.run(&[nasty(), "mptcp", &it.port.to_string()]));
+    refused(|it| it.run(&[&nasty.path, "mptcp", &it.port.to_string()]));
 }
 
 #[test]
@@ -143,7 +139,8 @@ fn chroot_and_setuid_before_connect() {
         return;
     }
     is_same("chroot", &[], "chroot and setuid: 0");
-    let seen = refused(|it| it.run(&[nasty(), "chroot", &it.port.to_string()]));
+    let nasty = Nasty::new();
+    let seen = refused(|it| it.run(&[&nasty.path, "chroot", &it.port.to_string()]));
     seen.prints("chroot and setuid: -1 ECONNREFUSED");
 }
 
@@ -169,8 +166,9 @@ fn waiting(socket: &UdpSocket) -> Vec<String> {
 #[test]
 fn a_connected_datagram_socket_that_sends_elsewhere() {
     let (here, there) = two_datagram_ports();
+    let nasty = Nasty::new();
     let port = |socket: &UdpSocket| socket.local_addr().unwrap().port().to_string();
-    let seen = same(|it| it.run(&[nasty(), "elsewhere", &port(&here), &port(&there)]));
+    let seen = same(|it| it.run(&[&nasty.path, "elsewhere", &port(&here), &port(&there)]));
     seen.ok().prints("sendto elsewhere: 5 untouched");
     assert_eq!(waiting(&here), ["here"; 2 * COLUMNS]);
     assert_eq!(waiting(&there), ["there"; 2 * COLUMNS]);
@@ -178,7 +176,10 @@ fn a_connected_datagram_socket_that_sends_elsewhere() {
     let allow = format!("127.0.0.1:{}/udp", port(&here));
     let flags = ["--default", "deny", "--allow", &allow];
     let outcome: Outcome = dir
-        .run(&flags, &[nasty(), "elsewhere", &port(&here), &port(&there)])
+        .run(
+            &flags,
+            &[&nasty.path, "elsewhere", &port(&here), &port(&there)],
+        )
         .output();
     for line in [
         "connect: 0 untouched",
@@ -191,9 +192,4 @@ fn a_connected_datagram_socket_that_sends_elsewhere() {
     }
     assert_eq!(waiting(&here), ["here"; 2]);
     assert!(waiting(&there).is_empty());
-}
-
-/// For [`crate::spaces`].
-pub(crate) fn nasty_program() -> PathBuf {
-    nasty().into()
 }

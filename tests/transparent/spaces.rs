@@ -2,7 +2,7 @@
 
 use crate::column::same;
 use crate::harness::{Dir, skipped};
-use crate::nasty::nasty_program;
+use crate::nasty::Nasty;
 
 fn no_namespaces() -> bool {
     let dir = Dir::new();
@@ -22,8 +22,8 @@ fn a_new_network_and_a_new_process_namespace() {
     if no_namespaces() {
         return;
     }
-    let program = nasty_program();
-    let words = [program.to_str().unwrap(), "namespaces", "1"];
+    let nasty = Nasty::new();
+    let words = [nasty.path.as_str(), "namespaces", "1"];
     same(|it| it.run(&words))
         .ok()
         .prints("as process 1 of new namespaces: 0");
@@ -40,15 +40,14 @@ fn a_new_user_namespace() {
     if no_namespaces() {
         return;
     }
-    let program = nasty_program();
-    let program = program.to_str().unwrap();
+    let nasty = Nasty::new();
     let unshare = [
         "unshare",
         "-r",
         "-n",
         "-p",
         "-f",
-        program,
+        &nasty.path,
         "namespaces",
         "1",
     ];
