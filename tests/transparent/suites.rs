@@ -1,7 +1,9 @@
-//! Programs' own test suites: each test ends as it does bare, whatever that is. Long, and some of
-//! hundreds of megabytes: `tests/run --full` installs them and runs these.
+//! Programs' own test suites: each test ends as it does bare, whatever that is; as root and as a
+//! user without privileges, where root runs them. Long, and some of hundreds of megabytes:
+//! `tests/run --full` installs them and runs these.
 
-use crate::column::{COLUMNS, each_column};
+use crate::column::{COLUMNS, Place, each_column};
+use crate::harness::TestCommand;
 use crate::harness::{Dir, skipped};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,13 +17,31 @@ struct Ended {
     said: String,
 }
 
+/// Who runs them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// Whoever runs this.
+    Myself,
+    /// A user without privileges, in root's place.
+    Nobody,
+}
+
+impl Who {
+    fn command(self, it: &Place<'_>, words: &[&str]) -> TestCommand {
+        match self {
+            Self::Myself => it.command(words),
+            Self::Nobody => it.unprivileged(words),
+        }
+    }
+}
+
 /// Runs tests in every column.
-fn run(names: &[&str]) -> Vec<(&'static str, Ended)> {
+fn run(who: Who, names: &[&str]) -> Vec<(&'static str, Ended)> {
     each_column(|it| {
         let script = it.dir.script("suites.py", include_str!("suites.py"));
         let mut words = vec!["/usr/bin/python3", script.as_str()];
         words.extend(names);
-        let outcome = it.command(&words).spawn().finish_within(LIMIT);
+        let outcome = who.command(it, &words).spawn().finish_within(LIMIT);
         // Whatever failed, all of them have run.
         let outcome = outcome.ok().prints("\nran ");
         let tests = outcome.stdout.lines().filter_map(|line| {
@@ -58,7 +78,11 @@ fn differing(columns: &[(&'static str, Ended)]) -> (Vec<String>, String) {
 /// At least `least` of `names` are ok bare, and all end alike in each column. What does not is run
 /// once more by itself, bare as well: the tests' own time limits are not made for a loaded machine.
 #[track_caller]
-fn same(module: &str, names: &[&str], least: usize) {
+fn same(who: Who, module: &str, names: &[&str], least: usize) {
+    if who == Who::Nobody && !nix::unistd::geteuid().is_root() {
+        skipped("whoever runs this has no privileges already");
+        return;
+    }
     let dir = Dir::new();
     let import = format!("import {module}");
     let found = dir.bare(&["/usr/bin/python3", "-c", &import]).output();
@@ -66,7 +90,7 @@ fn same(module: &str, names: &[&str], least: usize) {
         skipped(&format!("no {module}"));
         return;
     }
-    let columns = run(names);
+    let columns = run(who, names);
     assert_eq!(columns.len(), COLUMNS);
     let (_, bare) = &columns[0];
     let ok = bare.tests.values().filter(|it| *it == "ok").count();
@@ -77,35 +101,72 @@ fn same(module: &str, names: &[&str], least: usize) {
     }
     eprintln!("run again:\n{report}");
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (ids, report) = differing(&run(&ids));
+    let (ids, report) = differing(&run(who, &ids));
     assert!(ids.is_empty(), "not as bare:\n{report}");
+}
+
+fn socket(who: Who) {
+    same(who, "test.test_socket", &["test.test_socket"], 500);
+}
+
+fn asyncio(who: Who) {
+    same(who, "test.test_asyncio", &["test.test_asyncio"], 2000);
+}
+
+fn urllib(who: Who) {
+    let module = "test.test_urllib2_localnet";
+    same(who, module, &[module], 20);
+}
+
+/// A web server and client with a suite of their own, which comes with them.
+fn tornado(who: Who) {
+    same(who, "tornado.test", &["tornado.test.runtests.all"], 500);
 }
 
 #[test]
 #[ignore = "long: tests/run --full"]
 fn cpython_socket() {
-    same("test.test_socket", &["test.test_socket"], 500);
+    socket(Who::Myself);
+}
+
+#[test]
+#[ignore = "long: tests/run --full"]
+fn cpython_socket_without_privileges() {
+    socket(Who::Nobody);
 }
 
 #[test]
 #[ignore = "long: tests/run --full"]
 fn cpython_asyncio() {
-    same("test.test_asyncio", &["test.test_asyncio"], 2000);
+    asyncio(Who::Myself);
+}
+
+#[test]
+#[ignore = "long: tests/run --full"]
+fn cpython_asyncio_without_privileges() {
+    asyncio(Who::Nobody);
 }
 
 #[test]
 #[ignore = "long: tests/run --full"]
 fn cpython_urllib() {
-    same(
-        "test.test_urllib2_localnet",
-        &["test.test_urllib2_localnet"],
-        20,
-    );
+    urllib(Who::Myself);
 }
 
-/// A web server and client with a suite of their own, which comes with them.
 #[test]
 #[ignore = "long: tests/run --full"]
-fn tornado() {
-    same("tornado.test", &["tornado.test.runtests.all"], 500);
+fn cpython_urllib_without_privileges() {
+    urllib(Who::Nobody);
+}
+
+#[test]
+#[ignore = "long: tests/run --full"]
+fn tornados_own() {
+    tornado(Who::Myself);
+}
+
+#[test]
+#[ignore = "long: tests/run --full"]
+fn tornados_own_without_privileges() {
+    tornado(Who::Nobody);
 }
