@@ -7,14 +7,13 @@
 //! or trace the target may do so to this thread, and so to this process.
 
 use crate::sys::credentials::{self as sys, Capabilities};
+use crate::target::status_of;
 use hallpass_look as look;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-/// A status with all groups that a process can have is shorter (65,536 of them).
-const STATUS_MAX: u64 = 1024 * 1024;
 /// CAP_SETUID
 const SET_USER: u64 = 1 << 7;
 /// CAP_SETGID
@@ -96,11 +95,7 @@ impl Own {
 
 impl Credentials {
     fn read(task: &str) -> Option<Self> {
-        use std::io::Read;
-        let mut text = Vec::new();
-        let file = fs::File::open(format!("/proc/{task}/status")).ok()?;
-        file.take(STATUS_MAX).read_to_end(&mut text).ok()?;
-        Self::parse(&String::from_utf8_lossy(&text))
+        Self::parse(&status_of(task).ok()?)
     }
 
     fn parse(text: &str) -> Option<Self> {

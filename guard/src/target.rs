@@ -299,18 +299,8 @@ pub(crate) struct Status {
 
 impl Status {
     pub(crate) fn read(tid: u32) -> Result<Self, Errno> {
-        let mut text = [0; 4096];
-        let mut file = File::open(format!("/proc/{tid}/status")).map_err(errno)?;
-        let mut length = 0;
-        // One read gives all of it; a long list of groups may take another.
-        while let Some(space) = text.get_mut(length..).filter(|it| !it.is_empty()) {
-            match file.read(space).map_err(errno)? {
-                0 => break,
-                count => length += count,
-            }
-        }
-        let text = text.get(..length).unwrap_or_default();
-        let status = Self::parse(&String::from_utf8_lossy(text));
+        let text = status_of(&tid.to_string()).map_err(errno)?;
+        let status = Self::parse(&text);
         Ok(Self {
             is_leader: status.pid == tid,
             ..status
@@ -340,6 +330,17 @@ impl Status {
         }
         status
     }
+}
+
+/// `/proc/TASK/status`, whole: what stands behind the groups counts, and there may be 65,536.
+pub(crate) fn status_of(task: &str) -> std::io::Result<String> {
+    const MAX: u64 = 1024 * 1024;
+    // Room for what is usual.
+    let mut text = Vec::with_capacity(4096);
+    let file = File::open(format!("/proc/{task}/status"))?;
+    file.take(MAX).read_to_end(&mut text)?;
+    // Only the program's name may be no UTF-8.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 pub(crate) fn errno(error: std::io::Error) -> Errno {
@@ -402,5 +403,33 @@ mod tests {
             Status::read(std::process::id()).unwrap().pid,
             std::process::id()
         );
+    }
+
+    /// The signals stand behind the groups.
+    #[test]
+    fn a_status_with_many_groups_is_read_to_its_end() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: only root sets groups");
+            return;
+        }
+        let groups: Vec<String> = (10_000..12_000).map(|group| group.to_string()).collect();
+        let mut child = std::process::Command::new("setpriv")
+            .args(["--groups", &groups.join(","), "sleep", "60"])
+            .spawn()
+            .unwrap();
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        let text = loop {
+            let text = super::status_of(&child.id().to_string()).unwrap();
+            if text.contains(" 11999") || std::time::Instant::now() > end {
+                break text;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        let status = Status::read(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(text.len() > 10_000, "{text}");
+        assert!(text.contains("\nSigCgt:"), "{text}");
+        assert_eq!(status.threads, 1);
     }
 }
