@@ -97,7 +97,15 @@ fn read_line(line: &str, all: &mut Vec<Destination>) -> Result<(), Wrong> {
             ));
         }
         push(domain, column(start + 2), all)?;
-        return push(&format!("*.{domain}"), column(start + 2), all);
+        // What is below a name is written as the name is; below anything else there is nothing.
+        let below = all.last().and_then(Destination::all_below);
+        return match below {
+            Some(below) => {
+                all.push(below);
+                Ok(())
+            }
+            None => push(&format!("*.{domain}"), column(start + 2), all),
+        };
     }
     let Some((first, _)) = text.split_once(char::is_whitespace) else {
         return push(text, column(start), all);
@@ -153,14 +161,13 @@ fn without_comment(line: &str) -> &str {
     if line.trim_start().starts_with(['#', '!']) {
         return "";
     }
-    let comment = line
-        .char_indices()
-        .zip(line.chars().skip(1))
-        .find(|((_, before), c)| before.is_whitespace() && *c == '#');
-    match comment {
-        Some(((at, _), _)) => line.get(..at).unwrap_or(line),
-        None => line,
-    }
+    let follows_blank = |at: &usize| {
+        line.get(..*at)
+            .is_some_and(|front| front.ends_with(char::is_whitespace))
+    };
+    let mut signs = line.match_indices('#').map(|(at, _)| at);
+    let comment = signs.find(follows_blank);
+    comment.and_then(|at| line.get(..at)).unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use crate::text::quoted;
 use crate::{Environment, Place, place};
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -65,16 +64,15 @@ pub fn canonical_name(text: &str) -> Result<String, NameError> {
             "a name has at most 253 characters",
         ));
     }
-    let mapped = if is_plain(text) {
-        Ok(Cow::Borrowed(text))
-    } else {
-        Uts46::new().to_ascii(
-            text.as_bytes(),
-            AsciiDenyList::EMPTY,
-            Hyphens::Allow,
-            DnsLength::Ignore,
-        )
-    };
+    if is_canonical(text) {
+        return Ok(text.to_owned());
+    }
+    let mapped = Uts46::new().to_ascii(
+        text.as_bytes(),
+        AsciiDenyList::EMPTY,
+        Hyphens::Allow,
+        DnsLength::Ignore,
+    );
     let mapped = mapped.map_err(|_| {
         error(
             format!("{} is no valid international host name", quoted(text)),
@@ -121,11 +119,26 @@ pub fn canonical_name(text: &str) -> Result<String, NameError> {
     Ok(name.to_owned())
 }
 
-/// Whether mapping would leave the text as it is: lower-case ASCII without `xn--`, as nearly
-/// every name is. Lists have a million of them.
-fn is_plain(text: &str) -> bool {
-    let is_plain = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
-    text.bytes().all(is_plain) && !text.contains("xn--")
+/// Whether the text is for certain a name in the form that [`canonical_name`] gives it, and can be
+/// no other kind of destination: several labels in lower-case ASCII, none of them `xn--`, the last
+/// one beginning with a letter. Nearly every name is, and lists have a million of them.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    let is_label = |label: &[u8]| {
+        let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        (1..=LABEL_MAX).contains(&label.len())
+            && label.iter().all(is_plain)
+            && !label.starts_with(b"xn--")
+    };
+    let mut labels = text.as_bytes().rsplit(|byte| *byte == b'.');
+    let is_last = |label: &[u8]| {
+        is_label(label)
+            && label.first().is_some_and(u8::is_ascii_lowercase)
+            && label.last() != Some(&b'-')
+    };
+    text.len() <= NAME_MAX
+        && labels.next().is_some_and(is_last)
+        && labels.next().is_some_and(is_label)
+        && labels.all(is_label)
 }
 
 fn check_label(text: &str, label: &str) -> Result<(), NameError> {
@@ -209,6 +222,56 @@ mod tests {
             ("faß.example", "xn--fa-hia.example"),
         ] {
             assert_eq!(canonical_name(text).as_deref(), Ok(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_canonical_at_a_glance_is_so_when_looked_at_closely() {
+        let longest = "a".repeat(63);
+        let labels = [
+            "a",
+            "z9",
+            "9pfs",
+            "0x7f",
+            "1",
+            "a-",
+            "-a",
+            "a--b",
+            "_dmarc",
+            "lan",
+            "xn--a",
+            "A",
+            "",
+            "b\u{fc}cher",
+            "a b",
+            "1-2",
+            "x1-2",
+            &longest,
+        ];
+        let mut at_a_glance = 0;
+        for (first, last) in labels.iter().flat_map(|a| labels.map(|b| (*a, b))) {
+            for text in [format!("{first}.{last}"), format!("{first}.{first}.{last}")] {
+                if is_canonical(&text) {
+                    at_a_glance += 1;
+                    // In capitals it is looked at closely.
+                    let closely = canonical_name(&text.to_ascii_uppercase());
+                    assert_eq!(closely.as_ref(), Ok(&text));
+                    let read = |text: &str| text.parse::<crate::Destination>().unwrap();
+                    assert_eq!(read(&text), read(&text.to_ascii_uppercase()));
+                }
+            }
+        }
+        assert!(at_a_glance > 100, "{at_a_glance}");
+        for text in [
+            "lan",
+            "10.0.0.5-10.0.0.50",
+            "1.2-3",
+            "1.2-0x7f",
+            "a.b.",
+            "a.xn--b",
+            "a..b",
+        ] {
+            assert!(!is_canonical(text), "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ const USUAL_V4: u8 = 24;
 const USUAL_V6: u8 = 64;
 
 impl Destination {
-    fn whole(host: Host) -> Self {
+    pub(super) fn whole(host: Host) -> Self {
         Self {
             host,
             ports: Ports::any(),
@@ -48,6 +48,14 @@ impl Destination {
         Ok(Self::whole(Host::Name(
             canonical_name(name)?.into_boxed_str(),
         )))
+    }
+
+    /// All names below this one, every port; none for what is no name.
+    pub(crate) fn all_below(&self) -> Option<Self> {
+        match &self.host {
+            Host::Name(name) => Some(Self::whole(Host::Below(name.clone()))),
+            _ => None,
+        }
     }
 
     /// The same place, narrowed to one port and protocol; to the protocol alone where it has

@@ -6,7 +6,7 @@ mod pasted;
 use super::{Destination, DestinationError, Group, Host, Ports, TEXT_MAX};
 use crate::Protocol;
 use crate::address::canonical;
-use crate::name::{canonical_name, ends_in_number};
+use crate::name::{canonical_name, ends_in_number, is_canonical};
 use crate::text::quoted;
 use ip::{ipv6, network, odd_ipv4, range};
 use pasted::{check_pasted, check_whole};
@@ -20,6 +20,9 @@ fn error(message: impl Into<String>, remedy: impl Into<String>) -> DestinationEr
 }
 
 pub(super) fn destination(text: &str) -> Result<Destination, DestinationError> {
+    if is_canonical(text) {
+        return Ok(Destination::whole(Host::Name(text.into())));
+    }
     check_whole(text)?;
     if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
