@@ -89,3 +89,26 @@ impl Name {
         }
     }
 }
+
+#[cfg(test)]
+impl Flow {
+    /// TCP to this place, by a program of which nothing is known.
+    pub(crate) fn of_nobody(address: impl Into<Address>, port: u16) -> Self {
+        Self {
+            pid: 1,
+            app: Arc::new(App {
+                subject: Subject::default(),
+                argv: Vec::new(),
+                cwd: String::new(),
+                step: None,
+                uid: 0,
+            }),
+            protocol: Protocol::Tcp,
+            address: address.into(),
+            scope_id: 0,
+            port,
+            names: Vec::new(),
+            runs: Arc::default(),
+        }
+    }
+}

@@ -69,6 +69,16 @@ fn python(dir: &Dir, packages: Option<&Path>, code: &str) -> Outcome {
     command.env("COUNT", NAMES.len().to_string()).output().ok()
 }
 
+/// Reads the reports in Python, with a package of somebody else's.
+#[track_caller]
+fn read_by(package: &str, code: &str) {
+    let Some(packages) = pip_tools(&[package]) else {
+        return;
+    };
+    let Some(dir) = reports() else { return };
+    python(&dir, Some(&packages), code);
+}
+
 fn project(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
 }
@@ -76,13 +86,8 @@ fn project(file: &str) -> PathBuf {
 #[test]
 #[ignore = "long: tests/run --full"]
 fn junit_by_junitparser() {
-    let Some(packages) = pip_tools(&["junitparser"]) else {
-        return;
-    };
-    let Some(dir) = reports() else { return };
-    python(
-        &dir,
-        Some(&packages),
+    read_by(
+        "junitparser",
         "import os
 from junitparser import JUnitXml, Failure
 count = int(os.environ['COUNT'])
@@ -192,13 +197,8 @@ assert errors('{gitlab}', 'bad.json')
 #[test]
 #[ignore = "long: tests/run --full"]
 fn github_summary_by_a_markdown_parser() {
-    let Some(packages) = pip_tools(&["markdown-it-py"]) else {
-        return;
-    };
-    let Some(dir) = reports() else { return };
-    python(
-        &dir,
-        Some(&packages),
+    read_by(
+        "markdown-it-py",
         "import os
 from markdown_it import MarkdownIt
 tokens = MarkdownIt('commonmark', {'html': True}).enable('table').parse(open('r.github').read())

@@ -1,10 +1,10 @@
 use super::AskServer;
 use crate::control::Controlled;
 use crate::control::protocol::{Answer, Duration as For, Scope};
-use crate::core::{Config, Core};
+use crate::core::Core;
 use crate::event::{Event, Kind};
 use crate::verdict::{Fallback, Source, Verdict};
-use hallpass_policy::{Action, Environment, Layer, Policy, Rule};
+use hallpass_policy::Action;
 use hallpass_wire::{Address, Ask, Call, NameReport, Protocol, REPLY_LEN, Reply, Request};
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -30,31 +30,8 @@ impl Served {
         let name = format!("hallpass-asks-{}-{count}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir(&dir).unwrap();
-        let mut policy = Policy::new();
-        policy.set_default(Action::Ask);
-        let rule = |action, to: &str| Rule::new(action, vec![to.parse().unwrap()]);
-        let rules = vec![
-            rule(Action::Allow, "10.0.0.1"),
-            rule(Action::Deny, "10.0.0.2"),
-        ];
-        policy.set_layer(Layer::Flag, rules);
-        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-        let sink = Arc::clone(&events);
-        let core = Core::new(Config {
-            session: "1-00000000".to_owned(),
-            command: vec!["test".to_owned()],
-            policy,
-            environment: Environment::default(),
-            saved: None,
-            ask_timeout: None,
-            audit: false,
-            client_expected_within: None,
-            hold: crate::hold::Hold::Block,
-            sinks: vec![Box::new(move |event| {
-                sink.lock().unwrap().push(event.clone())
-            })],
-            page: None,
-        });
+        let rules = [(Action::Allow, "10.0.0.1"), (Action::Deny, "10.0.0.2")];
+        let (core, events) = Core::for_tests(&rules);
         core.subscribe(false, true, "test", Box::new(|_| true));
         let listener = UnixListener::bind(dir.join("ask")).unwrap();
         let server = AskServer::new(core.clone(), session_pid, 0, vec![listener]).unwrap();

@@ -4,10 +4,10 @@ use super::{Asked, Config, Core, Way};
 use crate::control::Controlled;
 use crate::control::protocol::{Answer, Duration as For, Scope};
 use crate::event::{Event, Kind};
-use crate::flow::{App, Flow, Name, Trust};
+use crate::flow::{Flow, Name, Trust};
 use crate::hold::Hold;
 use crate::verdict::{Fallback, Verdict};
-use hallpass_policy::{Action, Environment, Layer, Policy, Protocol, Rule, Subject};
+use hallpass_policy::{Action, Environment, Layer, Policy, Protocol, Rule};
 use std::sync::{Arc, Mutex};
 
 struct Watched {
@@ -15,51 +15,48 @@ struct Watched {
     events: Arc<Mutex<Vec<Event>>>,
 }
 
+impl Core {
+    /// With these rules, and `ask` where none matches; and what it tells.
+    pub(crate) fn for_tests(rules: &[(Action, &str)]) -> (Self, Arc<Mutex<Vec<Event>>>) {
+        let mut policy = Policy::new();
+        policy.set_default(Action::Ask);
+        let rules = rules
+            .iter()
+            .map(|(action, to)| Rule::new(*action, vec![to.parse().unwrap()]));
+        policy.set_layer(Layer::Flag, rules.collect());
+        let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+        let sink = Arc::clone(&events);
+        let core = Self::new(Config {
+            session: "1-00000000".to_owned(),
+            command: vec!["test".to_owned()],
+            policy,
+            environment: Environment::default(),
+            saved: None,
+            ask_timeout: None,
+            audit: false,
+            client_expected_within: None,
+            hold: Hold::Block,
+            sinks: vec![Box::new(move |event| {
+                sink.lock().unwrap().push(event.clone())
+            })],
+            page: None,
+        });
+        (core, events)
+    }
+}
+
 /// With these rules, `ask` where none matches, and somebody to ask.
 fn watched(rules: &[(Action, &str)]) -> Watched {
-    let mut policy = Policy::new();
-    policy.set_default(Action::Ask);
-    let rules = rules
-        .iter()
-        .map(|(action, to)| Rule::new(*action, vec![to.parse().unwrap()]));
-    policy.set_layer(Layer::Flag, rules.collect());
-    let events: Arc<Mutex<Vec<Event>>> = Arc::default();
-    let sink = Arc::clone(&events);
-    let core = Core::new(Config {
-        session: "1-00000000".to_owned(),
-        command: vec!["test".to_owned()],
-        policy,
-        environment: Environment::default(),
-        saved: None,
-        ask_timeout: None,
-        audit: false,
-        client_expected_within: None,
-        hold: Hold::Block,
-        sinks: vec![Box::new(move |event| {
-            sink.lock().unwrap().push(event.clone())
-        })],
-        page: None,
-    });
+    let (core, events) = Core::for_tests(rules);
     core.trust_only_verified_names();
     Watched { core, events }
 }
 
 fn flow(address: &str) -> Flow {
+    let address: std::net::IpAddr = address.parse().unwrap();
     Flow {
         pid: 7,
-        app: Arc::new(App {
-            subject: Subject::default(),
-            argv: Vec::new(),
-            cwd: String::new(),
-            uid: 0,
-            step: None,
-        }),
-        protocol: Protocol::Tcp,
-        address: address.parse().unwrap(),
-        scope_id: 0,
-        port: 80,
-        names: Vec::new(),
-        runs: Arc::default(),
+        ..Flow::of_nobody(address, 80)
     }
 }
 

@@ -271,10 +271,8 @@ fn by_the_system(name: &str) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::{Verifier, Wanted};
-    use crate::flow::{App, Flow, Name, Trust};
-    use hallpass_policy::{Protocol, Subject};
+    use crate::flow::{Flow, Name, Trust};
     use std::net::IpAddr;
-    use std::sync::Arc;
     use std::sync::mpsc::channel;
     use std::time::{Duration, Instant};
 
@@ -288,24 +286,10 @@ mod tests {
     }
 
     fn flow(names: &[&str]) -> Flow {
+        let named = names.iter().map(|it| Name::claimed((*it).to_owned()));
         Flow {
-            pid: 1,
-            app: Arc::new(App {
-                subject: Subject::default(),
-                argv: Vec::new(),
-                cwd: String::new(),
-                step: None,
-                uid: 0,
-            }),
-            protocol: Protocol::Tcp,
-            address: [10, 0, 0, 7].into(),
-            scope_id: 0,
-            port: 80,
-            names: names
-                .iter()
-                .map(|it| Name::claimed((*it).to_owned()))
-                .collect(),
-            runs: Arc::default(),
+            names: named.collect(),
+            ..Flow::of_nobody([10, 0, 0, 7], 80)
         }
     }
 

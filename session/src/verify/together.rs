@@ -48,31 +48,14 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::Verifier;
-    use crate::flow::{App, Flow};
+    use crate::flow::Flow;
     use crate::verify::Wanted;
-    use hallpass_policy::{Protocol, Subject};
     use std::net::IpAddr;
-    use std::sync::Arc;
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
     fn flow(last: u8) -> Flow {
-        Flow {
-            pid: 1,
-            app: Arc::new(App {
-                subject: Subject::default(),
-                argv: Vec::new(),
-                cwd: String::new(),
-                step: None,
-                uid: 0,
-            }),
-            protocol: Protocol::Tcp,
-            address: [10, 0, 0, last].into(),
-            scope_id: 0,
-            port: 80,
-            names: Vec::new(),
-            runs: Arc::default(),
-        }
+        Flow::of_nobody([10, 0, 0, last], 80)
     }
 
     fn wanted(name: &str) -> Vec<Wanted> {
