@@ -235,7 +235,7 @@ impl<'a> Session<'a> {
     fn on_front_gone(&mut self) {
         self.front = Front::Gone;
         if let Some(saved) = self.prompting.take() {
-            saved.restore();
+            saved.restore(self.group);
         }
         if self.end.is_none() {
             let _ = sys::kill(self.command.pid, libc::SIGKILL);

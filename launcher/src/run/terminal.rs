@@ -35,8 +35,12 @@ impl Saved {
     }
 
     /// Puts it all back. SIGTTOU is blocked in the session, so a background group may do that.
-    pub(super) fn restore(self) {
-        if let Some((terminal, settings, foreground)) = self.terminal {
+    /// Not where the terminal is no longer with `asker`, the group that asked: the caller's shell
+    /// was quicker, and has set it up for itself.
+    pub(super) fn restore(self, asker: Pid) {
+        if let Some((terminal, settings, foreground)) = self.terminal
+            && tcgetpgrp(&terminal) == Ok(asker)
+        {
             // A terminal that has gone away in between needs nothing.
             let _ = tcsetattr(&terminal, SetArg::TCSANOW, &settings);
             let _ = tcsetpgrp(&terminal, foreground);
