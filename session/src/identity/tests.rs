@@ -1,0 +1,101 @@
+use super::{Identifier, absolute, is_alive};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+fn sleeper(script: &str) -> Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn stop(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_child_descends_from_its_session_and_a_stranger_does_not() {
+    let child = sleeper("exec sleep 30");
+    let mut ours = Identifier::new(std::process::id());
+    let identity = ours.identify(child.id()).unwrap();
+    assert_eq!(*identity.lineage, [child.id()]);
+    assert!(
+        Identifier::new(child.id())
+            .identify(std::process::id())
+            .is_none()
+    );
+    stop(child);
+}
+
+#[test]
+fn exec_changes_who_a_process_is() {
+    let mut child = Command::new("sh")
+        .args(["-c", "read x; exec sleep 30"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ours = Identifier::new(std::process::id());
+    assert_ne!(ours.identify(child.id()).unwrap().app.subject.name, "sleep");
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while ours.identify(child.id()).unwrap().app.subject.name != "sleep" {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    stop(child);
+}
+
+#[test]
+fn a_known_image_is_not_looked_at_again() {
+    let child = sleeper("exec sleep 30");
+    let pid = child.id();
+    let mut ours = Identifier::new(std::process::id());
+    let first = ours.identify_image(pid, 7, 0).unwrap();
+    stop(child);
+    let again = ours.identify_image(pid, 7, 0).unwrap();
+    assert_eq!(again.app, first.app);
+    // Another image, another user, or an image that is not said: the process is looked for.
+    for (image, uid) in [(8, 0), (7, 1), (0, 0)] {
+        assert!(ours.identify_image(pid, image, uid).is_none());
+    }
+}
+
+#[test]
+fn a_running_program_is_looked_at_once_until_it_is_another() {
+    let mut child = Command::new("sh")
+        .args(["-c", "read x; exec sleep 30"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ours = Identifier::new(std::process::id());
+    let mut app = || ours.identify_running(child.id()).unwrap().app;
+    let first = app();
+    assert!(std::sync::Arc::ptr_eq(&first, &app()));
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while ours.identify_running(child.id()).unwrap().app.subject.name != "sleep" {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = child.id();
+    stop(child);
+    assert!(ours.identify_running(pid).is_none());
+}
+
+#[test]
+fn a_dead_process_is_not_alive() {
+    let child = sleeper("exec sleep 30");
+    let pid = child.id();
+    assert!(is_alive(pid));
+    stop(child);
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn a_script_path_keeps_the_name_it_was_called_by() {
+    let in_tmp = |script: &[u8]| absolute(script, Some(Path::new("/tmp/a")));
+    assert_eq!(in_tmp(b"x.py"), Some(PathBuf::from("/tmp/a/x.py")));
+    assert_eq!(in_tmp(b"../b/./x.py"), Some(PathBuf::from("/tmp/b/x.py")));
+    assert_eq!(in_tmp(b"/../x"), Some(PathBuf::from("/x")));
+    assert_eq!(absolute(b"x.py", None), None);
+}
