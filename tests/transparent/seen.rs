@@ -38,8 +38,9 @@ pub(crate) fn without_digits(line: &str) -> Option<String> {
 
 /// The one line that hallpass itself writes, at the end of a run in which it has refused something.
 fn without_our_line(stderr: &str) -> String {
-    let is_ours =
-        |line: &str| without_digits(line).as_deref() == Some("hallpass: # refused, # allowed");
+    let is_ours = |line: &str| {
+        without_digits(line).as_deref() == Some("hallpass: # refused, # allowed (-v says what)")
+    };
     let lines: Vec<&str> = stderr.split_inclusive('\n').collect();
     match lines.split_last() {
         Some((last, before)) if is_ours(last.trim_end()) => before.concat(),
