@@ -133,6 +133,29 @@ fn everything_goes_on_and_the_status_is_the_commands_own() {
 }
 
 #[test]
+fn a_list_by_names_holds_where_the_program_is_elsewhere() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let curl = dir.path("home/curl");
+    fs::copy("/usr/bin/curl", &curl).unwrap();
+    let options = ["-sSf", "-o", "/dev/null", &server.url()];
+    for how in ["path", "name", "any"] {
+        let file = format!("{how}.json");
+        let programs = format!("--programs={how}");
+        let mut learn = vec!["learn", "-o", &file, &programs, "--", "/usr/bin/curl"];
+        learn.extend(options);
+        dir.hallpass(&learn).output().ok();
+        let policy = format!("--policy={file}");
+        let mut elsewhere = vec![curl.to_str().unwrap()];
+        elsewhere.extend(options);
+        let outcome = dir.run(&[&policy, "--prompt=none"], &elsewhere).output();
+        match how {
+            "path" => outcome.failed(),
+            _ => outcome.ok(),
+        };
+    }
+}
+
+#[test]
 fn a_persons_policy_is_added_to_and_its_denials_are_kept() {
     if missing("curl") {
         return;

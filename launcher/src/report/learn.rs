@@ -5,6 +5,7 @@
 //! and a deny or ask of theirs is not learned around.
 
 use super::{Entry, Outcome, Report, Target};
+use crate::run::learn::Programs;
 use hallpass_policy::name_counts;
 use hallpass_policy::{Action, AppPattern, Destination, Environment, Protocol, Rule, RuleFile};
 use hallpass_session::render;
@@ -90,13 +91,14 @@ fn is_loopback(host: &str) -> bool {
 pub(super) fn learn(
     report: &Report,
     so_far: RuleFile,
+    programs: Programs,
     env: &Environment,
     ephemeral: &EphemeralPorts,
 ) -> Learned {
-    let mut by_app: BTreeMap<AppPattern, Needs> = BTreeMap::new();
+    let mut by_app: BTreeMap<Option<AppPattern>, Needs> = BTreeMap::new();
     let mut left_out = Vec::new();
     for entry in report.findings() {
-        match needs(entry, env) {
+        match needs(entry, programs, env) {
             Ok((app, hosts, proto, port)) => {
                 for host in hosts {
                     let app = by_app.entry(app.clone()).or_default();
@@ -128,7 +130,12 @@ pub(super) fn learn(
                     to.push(destination);
                     calls = calls.saturating_add(need.calls);
                 }
-                Err(why) => left_out.push(format!("{app} → {host}: {why}")),
+                Err(why) => {
+                    let app = app
+                        .as_ref()
+                        .map_or_else(String::new, |app| format!("{app} → "));
+                    left_out.push(format!("{app}{host}: {why}"));
+                }
             }
         }
         added += to.len();
@@ -146,8 +153,9 @@ pub(super) fn learn(
 /// Who needs which hosts (a name, else each address), by which protocol, at which port.
 fn needs(
     entry: &Entry,
+    programs: Programs,
     env: &Environment,
-) -> Result<(AppPattern, Vec<String>, Protocol, u16), String> {
+) -> Result<(Option<AppPattern>, Vec<String>, Protocol, u16), String> {
     let Target::Flow { proto, port, names } = &entry.target else {
         return Err("no rule can allow it".to_owned());
     };
@@ -165,7 +173,9 @@ fn needs(
             return Err(render::source(source));
         }
     }
+    let last_part = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let app = match &entry.package {
+        _ if programs == Programs::Any => None,
         // What make starts is whatever programs the project uses: those are named. A claim is no
         // one's to be let through by.
         Some(package)
@@ -173,14 +183,14 @@ fn needs(
                 .iter()
                 .any(|it| package.starts_with(it)) =>
         {
-            format!("package:{package}")
+            Some(format!("package:{package}"))
         }
-        _ if entry.is_script => format!("script:{}", entry.app),
-        _ => entry.app.clone(),
+        _ if programs == Programs::Name => Some(last_part(&entry.app)),
+        _ if entry.is_script => Some(format!("script:{}", entry.app)),
+        _ => Some(entry.app.clone()),
     };
-    let app = app
-        .parse()
-        .map_err(|error| format!("no rule can name this program: {error}"))?;
+    let app = app.map(|app| app.parse()).transpose();
+    let app = app.map_err(|error| format!("no rule can name this program: {error}"))?;
     // A name that would open nothing, as that of a public host for an address at home, is none.
     let by_name = names.iter().find(|name| {
         let mut addresses = entry.addresses.iter();
@@ -207,12 +217,13 @@ fn destination(host: &str, proto: Protocol, ports: Option<&str>) -> Result<Desti
         .map_err(|error: hallpass_policy::DestinationError| error.to_string())
 }
 
-/// Adds to the rule that an earlier run has learned for the program, or makes one at the end.
-fn put(file: &mut RuleFile, app: AppPattern, to: Vec<Destination>, calls: u64, own: bool) {
+/// Adds to the rule that an earlier run has learned for the program (or for any), or makes one at
+/// the end.
+fn put(file: &mut RuleFile, app: Option<AppPattern>, to: Vec<Destination>, calls: u64, own: bool) {
     let learned = |rule: &&mut Rule| {
         let note = rule.note.as_deref().unwrap_or_default();
         rule.action == Action::Allow
-            && rule.app.as_ref() == Some(&app)
+            && rule.app == app
             && rule.until.is_none()
             && note.starts_with(NOTE)
     };
@@ -226,7 +237,7 @@ fn put(file: &mut RuleFile, app: AppPattern, to: Vec<Destination>, calls: u64, o
         return;
     }
     let mut rule = Rule::new(Action::Allow, to);
-    rule.app = Some(app);
+    rule.app = app;
     rule.note = Some(note_of(calls, own));
     file.rules.push(rule);
 }

@@ -183,7 +183,13 @@ impl Reports {
     ) -> Result<(), String> {
         let so_far = learning.so_far.clone();
         let ephemeral = learn::ephemeral_ports();
-        let learned = learn::learn(report, so_far, &environment::read(), &ephemeral);
+        let learned = learn::learn(
+            report,
+            so_far,
+            learning.programs,
+            &environment::read(),
+            &ephemeral,
+        );
         // A policy that lacks nothing stays as a person has written it, to the last blank.
         if learned.added > 0 || !learning.is_there {
             let text = learned.file.to_json_pretty();

@@ -24,6 +24,10 @@ pub(crate) struct LearnArgs {
     #[arg(long)]
     merge: bool,
 
+    /// How a rule says for which program it is. Packages keep their names.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "path")]
+    programs: Programs,
+
     /// How calls are caught; see `hallpass run`.
     #[arg(long, value_enum, value_name = "ON|OFF", default_value = "on")]
     guard: Guard,
@@ -46,6 +50,17 @@ pub(crate) struct LearnArgs {
     command: Vec<OsString>,
 }
 
+/// How a learned rule says for which program it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Programs {
+    /// By its path, here /usr/bin/curl, or of a script script:/usr/bin/npm.
+    Path,
+    /// By its name, wherever it is, so that the list is good for other machines, too.
+    Name,
+    /// For every program.
+    Any,
+}
+
 /// Where a run's needs are written, and what they are added to.
 #[derive(Clone, Debug)]
 pub(crate) struct Learning {
@@ -55,6 +70,8 @@ pub(crate) struct Learning {
     pub(crate) so_far: RuleFile,
     /// Whether the file is there already.
     pub(crate) is_there: bool,
+    /// How its rules name programs.
+    pub(crate) programs: Programs,
 }
 
 /// Runs the command and tells the status to end with.
@@ -116,6 +133,7 @@ fn run_args(args: LearnArgs) -> Result<RunArgs, Problem> {
             output: args.output,
             so_far,
             is_there,
+            programs: args.programs,
         }),
     })
 }

@@ -13,11 +13,16 @@ fn needed(app: &str, host: &str, port: u16) -> Entry {
 }
 
 fn learned(entries: Vec<Entry>, so_far: RuleFile) -> Learned {
+    learned_by(Programs::Path, entries, so_far)
+}
+
+fn learned_by(programs: Programs, entries: Vec<Entry>, so_far: RuleFile) -> Learned {
     let report = Report {
         entries,
         ..Report::default()
     };
-    learn(&report, so_far, &Environment::default(), &(32768..=60999))
+    let env = Environment::default();
+    learn(&report, so_far, programs, &env, &(32768..=60999))
 }
 
 fn shown(learned: &Learned) -> Vec<String> {
@@ -53,6 +58,40 @@ fn one_rule_for_each_program_with_names_over_addresses() {
             "allow 203.0.113.7:53/udp, a.test:443/tcp, b.test:80,443/tcp for /usr/bin/curl (learned: 8 calls)",
             "allow 127.0.0.1:80/tcp for /usr/bin/git (learned: 2 calls)",
         ]
+    );
+}
+
+#[test]
+fn programs_by_name_or_none_are_good_for_other_machines() {
+    let entries = || {
+        let mut npm = needed("/usr/lib/npm/npm-cli.js", "b.test", 443);
+        npm.is_script = true;
+        let mut package = needed("/usr/bin/node", "c.test", 443);
+        package.package = Some("npm:esbuild".to_owned());
+        vec![
+            needed("/root/.pyenv/bin/python3.11", "a.test", 443),
+            npm,
+            package,
+        ]
+    };
+    let by_name = learned_by(Programs::Name, entries(), RuleFile::default());
+    assert_eq!(
+        shown(&by_name),
+        [
+            "allow c.test:443/tcp for package:npm:esbuild (learned: 2 calls)",
+            "allow b.test:443/tcp for npm-cli.js (learned: 2 calls)",
+            "allow a.test:443/tcp for python3.11 (learned: 2 calls)",
+        ]
+    );
+    let any = learned_by(Programs::Any, entries(), RuleFile::default());
+    let all = "allow a.test:443/tcp, b.test:443/tcp, c.test:443/tcp (learned: 6 calls)";
+    assert_eq!(shown(&any), [all]);
+    // Once more grows the same rule.
+    let more = vec![needed("/usr/bin/git", "d.test", 22)];
+    let more = learned_by(Programs::Any, more, any.file);
+    assert_eq!(
+        shown(&more),
+        [all.replace(" (learned: 6 calls)", ", d.test:22/tcp (learned: 8 calls)")]
     );
 }
 
