@@ -20,7 +20,8 @@ fn a_command_that_outlives_timeout_is_ended_with_124() {
         &["sh", "-c", "sleep 600; sleep 600"],
     )
     .output()
-    .code(124);
+    .code(124)
+    .says("the time of --timeout is over");
     assert!(start.elapsed().as_secs() < 10);
     dir.expect_nothing_left();
 }

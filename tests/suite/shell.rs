@@ -237,6 +237,20 @@ fn halt_holds_every_call_until_release() {
 }
 
 #[test]
+fn events_wait_for_the_first_session_and_end_with_the_last() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let events = dir.hallpass(&["events"]).spawn();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let flags = ["--default", "allow", "--prompt", "none"];
+    let command = ["sh", "-c", "sleep 1; curl -sS $0", &server.url()];
+    dir.run(&flags, &command).output().ok();
+    let outcome = events.finish().ok();
+    outcome
+        .says("nothing runs under hallpass yet")
+        .prints("curl");
+}
+
+#[test]
 fn commands_for_a_session_that_is_not_there_say_so() {
     let dir = Dir::new();
     dir.hallpass(&["pending"]).output().ok();

@@ -17,7 +17,8 @@ use std::time::Duration;
 /// How often new sessions are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Follow what sessions decide, a line for each event, until they have ended.
+/// Follow what sessions decide, a line for each event, until they have ended. Where nothing runs
+/// yet, it waits for the first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventsArgs {
     /// Which session, by the beginning of its name [default: all, also those that start later].
@@ -38,7 +39,13 @@ enum News {
 /// Runs the command.
 pub(crate) fn run(args: &EventsArgs) -> Outcome {
     let (sender, news) = channel();
-    let first = sessions::named_or_all(args.session.as_deref())?;
+    let first = match &args.session {
+        Some(name) => vec![sessions::named(name)?],
+        None => sessions::all(),
+    };
+    if first.is_empty() {
+        say("nothing runs under hallpass yet; this waits for it (Ctrl-C ends it)");
+    }
     let mut known: HashSet<SessionName> = HashSet::new();
     let mut following = 0_usize;
     for session in first {
@@ -47,7 +54,7 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
     }
     let mut output = Output::new();
     let mut outcome = Ok(());
-    while following > 0 {
+    while following > 0 || known.is_empty() {
         match next(&news, &mut output)? {
             Some(News::Event(event)) if args.json => output.json(&event)?,
             Some(News::Event(event)) => output.line(&text(&event, args.session.is_some()))?,

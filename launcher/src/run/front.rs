@@ -429,6 +429,9 @@ impl Front {
         if is_blocked && self.follow.tells_totals {
             say(&totals::line(self.totals, self.follow.names_refused));
         }
+        if self.end == Some(End::TimedOut) {
+            say("the time of --timeout is over: the program was ended");
+        }
         Ok(match self.end {
             None => Exit::Ours.into(),
             Some(End::TimedOut) => Exit::TimedOut.into(),
