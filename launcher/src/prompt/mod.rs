@@ -119,7 +119,9 @@ impl Prompt {
     /// When [`Self::step`] wants to be called again.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Idle | State::Saving => None,
+            // Questions that a window has left to us came without a message.
+            State::Idle => (!self.questions.is_empty()).then(Instant::now),
+            State::Saving => None,
             State::Waiting { next, .. } => Some(*next),
             State::Asking(asking) => match &asking.current {
                 Some(current) => current.wakes_at(),
