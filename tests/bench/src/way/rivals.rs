@@ -48,6 +48,8 @@ pub(super) fn sandlock(scratch: &Path) -> io::Result<Way> {
 pub(super) fn syd() -> io::Result<Way> {
     let words = [
         "-poff",
+        // It starts no python3 and no node else.
+        "-mtrace/allow_unsafe_exec_nopie:1",
         "-msandbox/net/connect:on",
         "-mallow/net/connect+any!0-65535",
         "-mallow/net/connect+/***",
