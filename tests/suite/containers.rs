@@ -188,6 +188,15 @@ fn as_containers_root(dir: &Dir) -> Option<Vec<String>> {
     if !has_capability(SYS_PTRACE) {
         return Some(Vec::new());
     }
+    if !dir
+        .bare(&["unshare", "-m", "true"])
+        .output()
+        .status
+        .success()
+    {
+        skipped("unshare(2) is refused, and a place cannot be made without");
+        return None;
+    }
     Some(vec![container(dir), "place".to_owned()])
 }
 
