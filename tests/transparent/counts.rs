@@ -30,6 +30,22 @@ fn counts(dir: &Dir) -> (u64, u64, u64) {
     (number("allowed"), number("denied"), decided)
 }
 
+/// How many connections this machine's listeners have lost for want of room
+/// (`ListenDrops` of /proc/net/netstat).
+fn dropped() -> u64 {
+    let text = std::fs::read_to_string("/proc/net/netstat").unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("TcpExt:"))
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let [names, values] = rows.as_slice() else {
+        panic!("no TcpExt: {text}")
+    };
+    let place = names.iter().position(|name| *name == "ListenDrops");
+    values[place.unwrap()].parse().unwrap()
+}
+
 struct Rush {
     processes: usize,
     threads: usize,
@@ -61,23 +77,38 @@ impl Rush {
             .parse()
             .unwrap();
         assert!(outcome.stdout.contains("failed 0"), "{outcome}");
-        let accepted: usize = listeners.iter().map(Counting::accepted).sum();
+        let accepted = || listeners.iter().map(Counting::accepted).sum::<usize>() as u64;
+        // What the program's connect(2) has seen may still be on its way to the listener.
+        let mut so_far = accepted();
+        for _ in 0..50 {
+            if so_far >= told {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+            so_far = accepted();
+        }
         crate::harness::eventually("the session's end", || {
             dir.sessions().is_empty().then_some(())
         });
         let (allowed, denied, decided) = counts(&dir);
         assert_eq!(denied, 0);
         assert_eq!(allowed, decided, "totals and lines of the log");
-        println!("connected {told}, accepted {accepted}, events {allowed}");
-        [told, accepted as u64, allowed]
+        println!("connected {told}, accepted {so_far}, events {allowed}");
+        [told, so_far, allowed]
     }
 
-    /// All three are equal.
+    /// All three are equal; but what the kernel has dropped at a listener whose queue was full was
+    /// a connection to the program, and is none to the listener.
     fn is_exact(&self) {
+        let before = dropped();
         let [told, accepted, events] = self.run();
         assert!(told > 1000, "it was no rush: {told}");
-        assert_eq!(told, accepted);
-        assert_eq!(events, accepted);
+        assert_eq!(told, events);
+        let lost = dropped() - before;
+        assert!(
+            (accepted..=accepted + lost).contains(&told),
+            "told {told}, accepted {accepted}, dropped {lost}"
+        );
     }
 
     /// A thread that is killed between its verdict and its connect has one event and no
