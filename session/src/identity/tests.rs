@@ -27,13 +27,18 @@ fn a_child_descends_from_its_session_and_a_stranger_does_not() {
     stop(child);
 }
 
-#[test]
-fn exec_changes_who_a_process_is() {
-    let mut child = Command::new("sh")
+/// A shell that becomes `sleep` once it is given a line.
+fn sleeper_to_be() -> Child {
+    Command::new("sh")
         .args(["-c", "read x; exec sleep 30"])
         .stdin(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn exec_changes_who_a_process_is() {
+    let mut child = sleeper_to_be();
     let mut ours = Identifier::new(std::process::id());
     assert_ne!(ours.identify(child.id()).unwrap().app.subject.name, "sleep");
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
@@ -62,11 +67,7 @@ fn a_known_image_is_not_looked_at_again() {
 
 #[test]
 fn a_running_program_is_looked_at_once_until_it_is_another() {
-    let mut child = Command::new("sh")
-        .args(["-c", "read x; exec sleep 30"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = sleeper_to_be();
     let mut ours = Identifier::new(std::process::id());
     let mut app = || ours.identify_running(child.id()).unwrap().app;
     let first = app();
