@@ -3,6 +3,7 @@
 use super::failure::{Failure, Outcome};
 use super::output::{Output, say_nothing};
 use super::sessions;
+use crate::say::say;
 use hallpass_session::control::protocol::Question;
 use hallpass_session::escape::clip;
 use hallpass_session::render;
@@ -31,7 +32,29 @@ pub(crate) fn run(args: &PendingArgs) -> Outcome {
     if waiting.is_empty() && outcome.is_ok() && !args.json {
         say_nothing("no question waits", &running);
     }
+    if !args.json {
+        say_what_is_not_asked(&running);
+    }
     outcome
+}
+
+/// Why a program may stand still, or fail, without a question.
+fn say_what_is_not_asked(running: &[Session]) {
+    let results = sessions::with_each(running, |client| Ok(client.hello().clone()));
+    for (session, hello) in results {
+        let Ok(hello) = hello else { continue };
+        let name = session.name;
+        if hello.halted {
+            say(&format!(
+                "{name} is halted: its calls wait, and nobody is asked, until `hallpass release`"
+            ));
+        }
+        if hello.denies_rest {
+            say(&format!(
+                "{name} refuses what would be asked, until `hallpass release`"
+            ));
+        }
+    }
 }
 
 /// All questions that wait in these sessions, oldest first in each.

@@ -78,7 +78,7 @@ pub(super) fn said(added: &Added, timed: usize, file: &str) -> String {
         lines.push(format!("hallpass: not saved: {answers} for a time only"));
     }
     lines.push(match (added.new, added.known) {
-        (0, 0) => format!("hallpass: no answers to save; {file} is as it was"),
+        (0, 0) => format!("hallpass: no answers to save; {file} is not written"),
         (0, _) => format!("hallpass: {file} has all answers already"),
         (new, _) => format!(
             "hallpass: {} saved in {file}; look through them, then: hallpass check {file}",

@@ -53,7 +53,7 @@ pub(crate) struct LearnArgs {
 /// How a learned rule says for which program it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Programs {
-    /// By its path, here /usr/bin/curl, or of a script script:/usr/bin/npm.
+    /// By its path, here /usr/bin/curl, or of a script script:/usr/local/bin/deploy.py.
     Path,
     /// By its name, wherever it is, so that the list is good for other machines, too.
     Name,

@@ -331,9 +331,14 @@ fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
     }
 }
 
+/// A program that gives itself a title (npm) writes it over its arguments and fills the rest of
+/// their room with zeros: those are no arguments.
 fn arguments(cmdline: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
-    cmdline.split(|byte| *byte == 0)
+    let used = cmdline.iter().rposition(|byte| *byte != 0);
+    let title = cmdline.get(..used.map_or(0, |last| last + 1));
+    let title = title.filter(|title| !title.contains(&0));
+    let all = || cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    title.unwrap_or_else(all).split(|byte| *byte == 0)
 }
 
 fn base_name(path: &str) -> &str {

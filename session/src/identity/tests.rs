@@ -1,4 +1,4 @@
-use super::{Identifier, absolute, is_alive};
+use super::{Identifier, absolute, arguments, is_alive};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -99,4 +99,13 @@ fn a_script_path_keeps_the_name_it_was_called_by() {
     assert_eq!(in_tmp(b"../b/./x.py"), Some(PathBuf::from("/tmp/b/x.py")));
     assert_eq!(in_tmp(b"/../x"), Some(PathBuf::from("/x")));
     assert_eq!(absolute(b"x.py", None), None);
+}
+
+#[test]
+fn the_room_that_a_title_leaves_is_no_arguments() {
+    let read = |cmdline: &'static [u8]| arguments(cmdline).collect::<Vec<_>>();
+    assert_eq!(read(b"npm view x\0\0\0\0"), [b"npm view x"]);
+    assert_eq!(read(b"sleep\x0030\0"), [b"sleep".as_slice(), b"30"]);
+    assert_eq!(read(b"a\0\0b\0\0"), [b"a".as_slice(), b"", b"b", b""]);
+    assert_eq!(read(b""), [b""]);
 }
