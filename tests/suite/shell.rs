@@ -57,6 +57,26 @@ fn answer_allow_releases_the_call() {
 }
 
 #[test]
+fn the_client_in_the_documentation_lists_a_question_and_answers_it() {
+    let (dir, server) = (Dir::new(), Http::v4());
+    let client = include_str!("../../docs/examples/answer.py");
+    let client = dir.script("answer.py", client);
+    let running = asking(&dir, &["curl", "-sS", &server.url()]);
+    let port = server.port();
+    pending(&dir, &port.to_string());
+    let name = format!("{}:1", session_name(&dir));
+    let list = dir.bare(&["python3", &client]).output().ok();
+    list.prints(&format!("{name} curl 127.0.0.1 {port}\n"));
+
+    let answer = |question: &str| dir.bare(&["python3", &client, question, "allow"]).output();
+    answer(&format!("{name}7")).code(1).says("question 17");
+    assert_eq!(server.connections(), 0);
+    answer(&name).ok().prints("1 settled");
+    running.finish().ok().prints("page from");
+    answer(&name).code(1).says("no such session runs");
+}
+
+#[test]
 fn answer_deny_refuses_the_call() {
     let (dir, server) = (Dir::new(), Http::v4());
     let running = asking(&dir, &["curl", "-sS", &server.url()]);
@@ -232,6 +252,8 @@ fn halt_holds_every_call_until_release() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert!(running.is_running());
     assert_eq!(server.connections(), 0);
+    let outcome = dir.hallpass(&["pending"]).output().ok();
+    outcome.says(&format!("{session} is halted"));
     dir.hallpass(&["release", &session]).output().ok();
     running.finish().ok().prints("page from");
 }
