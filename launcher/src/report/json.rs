@@ -128,8 +128,12 @@ mod tests {
     fn the_shape_is_the_published_one() {
         let schema = include_str!("../../../docs/report.schema.json");
         let schema: Value = serde_json::from_str(schema).unwrap();
-        for report in [samples::ordinary(), samples::hostile()] {
-            let value = value(&report);
+        let page = include_str!("../../../docs/ci/README.md");
+        let (_, example) = page.split_once("```json\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let example: Value = serde_json::from_str(example).unwrap();
+        let reports = [samples::ordinary(), samples::hostile()];
+        for value in reports.iter().map(value).chain([example]) {
             // All that the schema names and nothing else; what the values are is for a validator.
             assert_eq!(keys(&value), keys(&schema["properties"]));
             let entry = &schema["$defs"]["entry"]["properties"];
