@@ -108,5 +108,5 @@ fn import_writes_a_policy_that_check_takes_and_names_what_it_cannot_say() {
         .output()
         .ok()
         .prints("\"do\": \"ask\"")
-        .says("ask instead of allowing");
+        .says("ask instead of allow");
 }

@@ -83,11 +83,11 @@ impl Imported {
                 if self.lost_a_denial {
                     "a denial was left out"
                 } else {
-                    "a wider denial would not win over them here"
+                    "a denial that wins there would not win here"
                 },
             );
             self.left_out
-                .push(format!("{rules} ask instead of allowing: {why}"));
+                .push(format!("{rules} made to ask instead of allow: {why}"));
         }
         let file = RuleFile {
             default: self.default,
@@ -105,8 +105,7 @@ fn may_lose(deny: &Rule, allow: &Rule) -> bool {
         .to
         .iter()
         .flat_map(|to| deny.to.iter().map(move |denied| (denied, to)));
-    let mut overlapping =
-        pairs.filter(|(denied, to)| to.name().is_none_or(|name| denied.could_match_name(name)));
+    let mut overlapping = pairs.filter(|(denied, to)| may_overlap(denied, to));
     overlapping.any(
         |(denied, to)| match denied.specificity().cmp(&to.specificity()) {
             Ordering::Less => true,
@@ -114,6 +113,21 @@ fn may_lose(deny: &Rule, allow: &Rule) -> bool {
             Ordering::Greater => false,
         },
     )
+}
+
+/// Whether one connection might be to both, by their names. Names and addresses might always be.
+fn may_overlap(one: &Destination, other: &Destination) -> bool {
+    if let Some(name) = one.name() {
+        return other.could_match_name(name);
+    }
+    if let Some(name) = other.name() {
+        return one.could_match_name(name);
+    }
+    match (one.zone(), other.zone()) {
+        (Some(zone), Some(same)) if zone == same => true,
+        (Some(zone), Some(below)) => one.could_match_name(below) || other.could_match_name(zone),
+        _ => true,
+    }
 }
 
 /// Runs the command.
@@ -192,6 +206,11 @@ mod tests {
             ("*.b.test", None, "good.b.test", None, Action::Ask),
             ("*.b.test", None, "good.a.test", None, Action::Allow),
             ("bad.b.test", None, "*.b.test", None, Action::Allow),
+            ("bad.a.test", None, "*.b.test:443", curl, Action::Allow),
+            ("*.a.test", None, "*.b.test:443", curl, Action::Allow),
+            ("*.b.test", None, "*.b.test:443", None, Action::Ask),
+            ("*.b.test", None, "*.a.b.test", None, Action::Ask),
+            ("*.a.b.test", None, "*.b.test:443", None, Action::Allow),
             ("a.test", None, "a.test", None, Action::Allow),
             ("a.test", None, "a.test", curl, Action::Ask),
             ("10.0.0.0/8", curl, "a.test", None, Action::Ask),
