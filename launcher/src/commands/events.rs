@@ -7,18 +7,24 @@ use crate::say::say;
 use hallpass_session::control::client::ClientError;
 use hallpass_session::control::protocol::Message;
 use hallpass_session::event::{Event, Kind};
+use hallpass_session::paths;
+use hallpass_session::problem::show_path;
 use hallpass_session::render;
 use hallpass_session::runtime_dir::Session;
 use hallpass_wire::SessionName;
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How often new sessions are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Follow what sessions decide, a line for each event, until they have ended. Where nothing runs
 /// yet, it waits for the first.
+///
+/// What a session decided before it was found, and a run that is over in a moment, are in its log:
+/// $XDG_STATE_HOME/hallpass.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventsArgs {
     /// Which session, by the beginning of its name [default: all, also those that start later].
@@ -54,8 +60,18 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
     }
     let mut output = Output::new();
     let mut outcome = Ok(());
+    // Those that have started since, until their first event.
+    let mut new: HashSet<String> = HashSet::new();
     while following > 0 || known.is_empty() {
-        match next(&news, &mut output)? {
+        let news = next(&news, &mut output)?;
+        if let Some(News::Event(event)) = &news
+            && new.remove(&event.session)
+        {
+            if let Some(line) = missed(event, log_of(&event.session).as_deref()) {
+                say(&line);
+            }
+        }
+        match news {
             Some(News::Event(event)) if args.json => output.json(&event)?,
             Some(News::Event(event)) => output.line(&text(&event, args.session.is_some()))?,
             Some(News::Over(session, error)) => {
@@ -67,6 +83,7 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
         if args.session.is_none() {
             for session in sessions::all() {
                 if known.insert(session.name) {
+                    new.insert(session.name.to_string());
                     following += follow(session, &sender);
                 }
             }
@@ -74,6 +91,24 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
     }
     output.finish()?;
     outcome
+}
+
+/// A session is found a moment after it has started; what it decided before is not told again.
+fn missed(first: &Event, log: Option<&Path>) -> Option<String> {
+    // The first of all says that it has started.
+    let count = first.seq.saturating_sub(2);
+    let log = log.map_or(String::new(), |log| {
+        format!("; see its log, {}", show_path(log))
+    });
+    (count > 0).then(|| {
+        let events = render::count(count, "event", "events");
+        format!("{}: {events} came before it was found{log}", first.session)
+    })
+}
+
+fn log_of(session: &str) -> Option<PathBuf> {
+    let dir = paths::state_dir(&paths::environment).ok()?;
+    Some(paths::log_file(&dir, session)).filter(|log| log.exists())
 }
 
 /// The next piece of news. Readers see what was written so far before it is waited for.
@@ -142,5 +177,27 @@ fn text(event: &Event, only_one: bool) -> String {
         Kind::Started { .. } => line,
         _ if only_one => line,
         _ => format!("{}  {line}", event.session),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missed;
+    use hallpass_session::event::Event;
+    use std::path::Path;
+
+    #[test]
+    fn what_came_before_a_session_was_found_is_counted() {
+        let page = include_str!("../../../docs/control.md");
+        let line = page.lines().find(|line| line.starts_with("{\"event\":"));
+        let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+        let mut event: Event = serde_json::from_value(line["event"].clone()).unwrap();
+        assert_eq!(event.seq, 5);
+        assert_eq!(
+            missed(&event, Some(Path::new("/x"))).unwrap(),
+            "4711-0badcafe: 3 events came before it was found; see its log, /x"
+        );
+        event.seq = 2;
+        assert_eq!(missed(&event, None), None);
     }
 }
