@@ -66,10 +66,9 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
         let news = next(&news, &mut output)?;
         if let Some(News::Event(event)) = &news
             && new.remove(&event.session)
+            && let Some(line) = missed(event, log_of(&event.session).as_deref())
         {
-            if let Some(line) = missed(event, log_of(&event.session).as_deref()) {
-                say(&line);
-            }
+            say(&line);
         }
         match news {
             Some(News::Event(event)) if args.json => output.json(&event)?,
