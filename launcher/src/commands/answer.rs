@@ -4,6 +4,7 @@ use super::failure::{Failure, Outcome};
 use super::output::Output;
 use super::{pending, sessions};
 use crate::say::say;
+use hallpass_policy::AppPattern;
 use hallpass_session::control::client::Client;
 use hallpass_session::control::protocol::{
     Answer, Call, Direction, Duration, LiveFlow, Question, QuestionId, Scope,
@@ -193,7 +194,8 @@ fn summary(question: &Question, answer: &Answer, own: &[String], settled: usize)
         Duration::Always => "for good".to_owned(),
     };
     let verdict = render::verdict(answer.verdict);
-    let app = question.app.identity();
+    // As its rule names it: a script is not a path there.
+    let app = AppPattern::for_subject(&question.app.subject);
     if question.hold == Hold::Retry {
         // It was refused, and nothing of it waits.
         return format!("{verdict} {to} for {app}, {until} (it may try again)");
@@ -244,8 +246,8 @@ mod tests {
             .find(|line| line.starts_with("{\"question\":"))
             .unwrap();
         let object: serde_json::Value = serde_json::from_str(line).unwrap();
-        let question: Question = serde_json::from_value(object["question"].clone()).unwrap();
-        let said = |line: &str| {
+        let mut question: Question = serde_json::from_value(object["question"].clone()).unwrap();
+        let said = |question: &Question, line: &str| {
             let args = parse(line).unwrap();
             let verdict = verdict::Verdict::Allow;
             let answer = Answer {
@@ -253,23 +255,28 @@ mod tests {
                 duration: args.duration,
                 scope: args.scope,
             };
-            summary(&question, &answer, &args.to, 2)
+            summary(question, &answer, &args.to, 2)
         };
         assert_eq!(
-            said("allow"),
+            said(&question, "allow"),
             "allow printer.lan for /usr/bin/curl, until the session ends (2 calls settled)"
         );
         assert_eq!(
-            said("allow --for 5m --scope port"),
+            said(&question, "allow --for 5m --scope port"),
             "allow printer.lan:631/tcp for /usr/bin/curl, for 5m (2 calls settled)"
         );
         assert_eq!(
-            said("allow --for always --to *.lan"),
+            said(&question, "allow --for always --to *.lan"),
             "allow *.lan for /usr/bin/curl, for good (2 calls settled)"
         );
         assert_eq!(
-            said("allow --for once"),
+            said(&question, "allow --for once"),
             "allow printer.lan for /usr/bin/curl, for what waits now (2 calls settled)"
+        );
+        question.app.subject.script = Some("/x/agent.js".to_owned());
+        assert_eq!(
+            said(&question, "allow"),
+            "allow printer.lan for script:/x/agent.js, until the session ends (2 calls settled)"
         );
     }
 
