@@ -6,6 +6,7 @@
 //! block or call back.
 
 mod asking;
+mod beginning;
 mod clients;
 mod clock;
 mod live;
@@ -134,6 +135,7 @@ impl Core {
                     last_ask: 0,
                     last_client: 0,
                     last_event: 0,
+                    beginning: beginning::Beginning::new(),
                     last_rules_turn: 0,
                     rules_turn_in_force: 0,
                     is_over: false,
@@ -306,6 +308,7 @@ impl Core {
         for sink in &mut state.sinks {
             sink(&event);
         }
+        state.beginning.note(&event);
         if state.clients.values().any(|client| client.events) {
             let message = Message::Event(Box::new(event));
             send(state, &message, |client| client.events);

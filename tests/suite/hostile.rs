@@ -50,6 +50,7 @@ fn control_lines_that_are_no_requests_are_told_what_is_wrong() {
         "{\"id\": 1, \"do\": \"no-such-thing\"}\n",
         "{\"id\": -1, \"do\": \"pending\"}\n",
         "{\"id\": 1, \"do\": \"pending\", \"more\": 1}\n",
+        "{\"id\": 1, \"do\": \"subscribe\", \"earlier\": true}\n",
         "{\"id\": 1, \"do\": \"answer\", \"question\": 99, \"verdict\": \"allow\"}\n",
         "{\"id\": 1, \"do\": \"answer\", \"question\": 1, \"verdict\": \"perhaps\"}\n",
     ] {

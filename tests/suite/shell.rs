@@ -264,12 +264,16 @@ fn events_wait_for_the_first_session_and_end_with_the_last() {
     let events = dir.hallpass(&["events"]).spawn();
     std::thread::sleep(std::time::Duration::from_millis(700));
     let flags = ["--default", "allow", "--prompt", "none"];
-    let command = ["sh", "-c", "sleep 1; curl -sS $0", &server.url()];
+    let command = ["sh", "-c", "curl -sS $0; sleep 1", &server.url()];
     dir.run(&flags, &command).output().ok();
     let outcome = events.finish().ok();
-    outcome
-        .says("nothing runs under hallpass yet")
-        .prints("curl");
+    let outcome = outcome.says("nothing runs under hallpass yet");
+    // The call was over before anybody could have found the session.
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    for (line, text) in lines.iter().zip(["start", "curl", "end", "total"]) {
+        assert!(line.contains(text), "{lines:?}");
+    }
 }
 
 #[test]

@@ -18,12 +18,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How often new sessions are looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Follow what sessions decide, a line for each event, until they have ended. Where nothing runs
 /// yet, it waits for the first.
 ///
-/// What a session decided before it was found, and a run that is over in a moment, are in its log:
+/// A run that is over in a moment may be missed; each has a log in
 /// $XDG_STATE_HOME/hallpass.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventsArgs {
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
     let mut following = 0_usize;
     for session in first {
         known.insert(session.name);
-        following += follow(session, &sender);
+        following += follow(session, &sender, false);
     }
     let mut output = Output::new();
     let mut outcome = Ok(());
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
             for session in sessions::all() {
                 if known.insert(session.name) {
                     new.insert(session.name.to_string());
-                    following += follow(session, &sender);
+                    following += follow(session, &sender, true);
                 }
             }
         }
@@ -92,10 +92,9 @@ pub(crate) fn run(args: &EventsArgs) -> Outcome {
     outcome
 }
 
-/// A session is found a moment after it has started; what it decided before is not told again.
+/// A session is found a moment after it has started, and tells what was before if that is not much.
 fn missed(first: &Event, log: Option<&Path>) -> Option<String> {
-    // The first of all says that it has started.
-    let count = first.seq.saturating_sub(2);
+    let count = first.seq.saturating_sub(1);
     let log = log.map_or(String::new(), |log| {
         format!("; see its log, {}", show_path(log))
     });
@@ -122,22 +121,28 @@ fn next(news: &Receiver<News>, output: &mut Output) -> Result<Option<News>, Fail
     }
 }
 
-/// Follows a session in a thread of its own; the number of sessions that adds.
-fn follow(session: Session, news: &Sender<News>) -> usize {
+/// Follows a session in a thread of its own, one that is new from its beginning; the number of
+/// sessions that adds.
+fn follow(session: Session, news: &Sender<News>, is_new: bool) -> usize {
     let news = news.clone();
     std::thread::spawn(move || {
-        let error = read(&session, &news);
+        let error = read(&session, &news, is_new);
         let _ = news.send(News::Over(Box::new(session), error));
     });
     1
 }
 
-fn read(session: &Session, news: &Sender<News>) -> ClientError {
+fn read(session: &Session, news: &Sender<News>, is_new: bool) -> ClientError {
     let mut client = match sessions::connect(session) {
         Ok(client) => client,
         Err(error) => return error,
     };
-    if let Err(error) = client.subscribe(true, false) {
+    let subscribed = if is_new {
+        client.subscribe_from_the_beginning()
+    } else {
+        client.subscribe(true, false)
+    };
+    if let Err(error) = subscribed {
         return error;
     }
     loop {
@@ -194,9 +199,9 @@ mod tests {
         assert_eq!(event.seq, 5);
         assert_eq!(
             missed(&event, Some(Path::new("/x"))).unwrap(),
-            "4711-0badcafe: 3 events came before it was found; see its log, /x"
+            "4711-0badcafe: 4 events came before it was found; see its log, /x"
         );
-        event.seq = 2;
+        event.seq = 1;
         assert_eq!(missed(&event, None), None);
     }
 }

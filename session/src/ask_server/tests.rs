@@ -1,6 +1,6 @@
 use super::AskServer;
-use crate::control::Controlled;
 use crate::control::protocol::{Answer, Duration as For, Scope};
+use crate::control::{Controlled, Wants};
 use crate::core::Core;
 use crate::event::{Event, Kind};
 use crate::verdict::{Fallback, Source, Verdict};
@@ -32,7 +32,7 @@ impl Served {
         std::fs::create_dir(&dir).unwrap();
         let rules = [(Action::Allow, "10.0.0.1"), (Action::Deny, "10.0.0.2")];
         let (core, events) = Core::for_tests(&rules);
-        core.subscribe(false, true, "test", Box::new(|_| true));
+        core.subscribe(Wants::ASKS, "test", Box::new(|_| true));
         let listener = UnixListener::bind(dir.join("ask")).unwrap();
         let server = AskServer::new(core.clone(), session_pid, 0, vec![listener]).unwrap();
         let stopper = server.stopper();
@@ -157,7 +157,7 @@ fn a_held_caller_hears_so_each_second_until_its_verdict() {
     };
     let client = served
         .core
-        .subscribe(false, false, "shell", Box::new(|_| true));
+        .subscribe(Wants::default(), "shell", Box::new(|_| true));
     assert_eq!(served.core.answer(client, 1, answer), Ok(1));
     assert!(is_allowed(last_word(stream)));
 }
@@ -258,7 +258,7 @@ fn hundreds_of_callers_wait_at_once_and_one_answer_settles_them() {
     };
     let client = served
         .core
-        .subscribe(false, false, "shell", Box::new(|_| true));
+        .subscribe(Wants::default(), "shell", Box::new(|_| true));
     assert_eq!(served.core.answer(client, 1, answer), Ok(400));
     for caller in callers {
         assert!(is_allowed(last_word(caller)));

@@ -116,7 +116,15 @@ impl Client {
         asks: bool,
     ) -> Result<Self, ClientError> {
         let mut client = Self::reach(path, pid)?;
-        let calls = vec![Self::greeting(name), Call::Subscribe { events, asks }];
+        let earlier = false;
+        let calls = vec![
+            Self::greeting(name),
+            Call::Subscribe {
+                events,
+                earlier,
+                asks,
+            },
+        ];
         let id = client.send(calls)?;
         client.greeted(id - 1)?;
         client.reply(id)?;
@@ -238,7 +246,26 @@ impl Client {
     /// # Errors
     /// See [`Self::call`].
     pub fn subscribe(&mut self, events: bool, asks: bool) -> Result<(), ClientError> {
-        self.call(Call::Subscribe { events, asks }).map(|_| ())
+        let earlier = false;
+        self.call(Call::Subscribe {
+            events,
+            earlier,
+            asks,
+        })
+        .map(|_| ())
+    }
+
+    /// Asks for events, first those that were before, where the session is young.
+    ///
+    /// # Errors
+    /// See [`Self::call`].
+    pub fn subscribe_from_the_beginning(&mut self) -> Result<(), ClientError> {
+        self.call(Call::Subscribe {
+            events: true,
+            earlier: true,
+            asks: false,
+        })
+        .map(|_| ())
     }
 
     /// The questions that wait, oldest first.

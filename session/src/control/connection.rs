@@ -1,6 +1,6 @@
 //! One client of the control socket, from its first line to its last.
 
-use super::controlled::Controlled;
+use super::controlled::{Controlled, Wants};
 use super::lines::{Line, Lines};
 use super::outbox::Outbox;
 use super::peer;
@@ -163,7 +163,7 @@ impl Connection {
             return self.fatal(re, format!("this session speaks version {VERSION} of the protocol, you version {version}; use the same version of hallpass"));
         }
         let name = escape(&client, MAX_NAME);
-        let id = session.subscribe(false, false, &name, self.outlet());
+        let id = session.subscribe(Wants::default(), &name, self.outlet());
         *member = Some(Member {
             id,
             name,
@@ -197,11 +197,25 @@ impl Connection {
             Call::Subscribe { .. } if member.subscribed => {
                 Err("you have subscribed already; connect again to change it".to_owned())
             }
-            Call::Subscribe { events, asks } => {
+            Call::Subscribe {
+                earlier: true,
+                events: false,
+                ..
+            } => Err("`earlier` is about events; add \"events\":true".to_owned()),
+            Call::Subscribe {
+                events,
+                earlier,
+                asks,
+            } => {
+                let wants = Wants {
+                    events,
+                    earlier,
+                    asks,
+                };
                 // The reply comes first, then what was subscribed to.
                 let _ = self.say(done(0));
                 let before = member.id;
-                member.id = session.subscribe(events, asks, &member.name, self.outlet());
+                member.id = session.subscribe(wants, &member.name, self.outlet());
                 member.subscribed = true;
                 session.unsubscribe(before);
                 return ControlFlow::Continue(());

@@ -29,16 +29,37 @@ pub struct About {
     pub may_save: bool,
 }
 
+/// What a client has subscribed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Events.
+    pub events: bool,
+    /// Events of before, too.
+    pub earlier: bool,
+    /// Questions: it can answer them.
+    pub asks: bool,
+}
+
+impl Wants {
+    /// Questions alone.
+    pub const ASKS: Self = Self {
+        events: false,
+        earlier: false,
+        asks: true,
+    };
+}
+
 /// A session as its control socket sees it. Each method returns once what it asks for is in
 /// force; none may wait for a client.
 pub trait Controlled: Clone + Send + Sync + 'static {
     /// What to say of the session.
     fn about(&self) -> About;
 
-    /// A client is there. With `events` it gets every event from now on; with `asks` every
-    /// question that waits (before this returns), and then whatever happens to questions.
+    /// A client is there. With `events` it gets every event from now on, with `earlier` those
+    /// that were before, too, where they are kept; with `asks` every question that waits (before
+    /// this returns), and then whatever happens to questions.
     /// `client` is the client's own word for itself, escaped and bounded.
-    fn subscribe(&self, events: bool, asks: bool, client: &str, out: Outlet) -> ClientId;
+    fn subscribe(&self, wants: Wants, client: &str, out: Outlet) -> ClientId;
 
     /// The client is gone, and with it its hand on a question's clock.
     fn unsubscribe(&self, client: ClientId);

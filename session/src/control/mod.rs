@@ -15,5 +15,6 @@ pub mod server;
 #[cfg(test)]
 mod tests;
 
-pub use controlled::{About, Controlled, Outlet};
+pub use controlled::{About, Controlled, Outlet, Wants};
+pub(crate) use outbox::weight;
 pub use peer::SESSION_THREAD;

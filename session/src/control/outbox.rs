@@ -100,7 +100,7 @@ impl Outbox {
 }
 
 /// About how long a message is, without writing it out. Command lines are what can be long.
-fn weight(message: &Message) -> usize {
+pub(crate) fn weight(message: &Message) -> usize {
     const REST: usize = 512;
     let lengths = |argv: &[String]| argv.iter().map(String::len).sum::<usize>();
     REST + match message {

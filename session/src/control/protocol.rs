@@ -51,11 +51,14 @@ pub enum Call {
         /// What the client is: `terminal`, `agent`, `shell`, or its own word for itself.
         client: String,
     },
-    /// Send me events (from now on), and with `asks` count me as somebody who can answer.
+    /// Send me events, and with `asks` count me as somebody who can answer.
     Subscribe {
-        /// Send events.
+        /// Send events, from now on.
         #[serde(default)]
         events: bool,
+        /// Send the events of before first, where the session is young.
+        #[serde(default)]
+        earlier: bool,
         /// Send questions, and hold calls for me: I can answer them.
         #[serde(default)]
         asks: bool,

@@ -93,6 +93,7 @@ mod tests {
             call(r#"{"id":2,"do":"subscribe","asks":true}"#),
             Call::Subscribe {
                 events: false,
+                earlier: false,
                 asks: true
             }
         );

@@ -4,7 +4,7 @@ use super::{Client, Core, State};
 use crate::control::protocol::{
     Answer, Duration as For, FlowId, Flows, Message, Question, QuestionId, Scope,
 };
-use crate::control::{About, Controlled, Outlet};
+use crate::control::{About, Controlled, Outlet, Wants};
 use crate::engine::ClientId;
 use crate::verdict::Verdict;
 use hallpass_policy::Rule;
@@ -27,11 +27,21 @@ impl Controlled for Core {
         }
     }
 
-    fn subscribe(&self, events: bool, asks: bool, client: &str, outlet: Outlet) -> ClientId {
+    fn subscribe(&self, wants: Wants, client: &str, outlet: Outlet) -> ClientId {
+        let Wants {
+            events,
+            earlier,
+            asks,
+        } = wants;
         let mut state = self.lock();
         let now = Instant::now();
         state.last_client += 1;
         let id = state.last_client;
+        if earlier {
+            for message in state.beginning.messages() {
+                outlet(message.clone());
+            }
+        }
         if asks {
             for question in state.engine.pending(now) {
                 outlet(Message::Question(Box::new(question)));

@@ -1,5 +1,6 @@
 //! What the lock of a [`super::Core`] protects.
 
+use super::beginning::Beginning;
 use super::recent::Recent;
 use super::tally::{Kept, Tally};
 use super::{Reply, Sink};
@@ -21,6 +22,7 @@ pub(super) struct State {
     pub(super) last_ask: AskId,
     pub(super) last_client: ClientId,
     pub(super) last_event: u64,
+    pub(super) beginning: Beginning,
     /// Who reads the saved rules gets the next number; the highest that is done is in force.
     pub(super) last_rules_turn: u64,
     pub(super) rules_turn_in_force: u64,

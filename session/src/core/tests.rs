@@ -1,8 +1,8 @@
 //! Equal calls: decided once, counted exactly, and decided anew when anything has changed.
 
 use super::{Asked, Config, Core, Way};
-use crate::control::Controlled;
 use crate::control::protocol::{Answer, Duration as For, Scope};
+use crate::control::{Controlled, Wants};
 use crate::event::{Event, Kind};
 use crate::flow::{Flow, Name, Trust};
 use crate::hold::Hold;
@@ -125,7 +125,7 @@ fn a_caller_that_waits_hears_before_its_call_is_recorded() {
     it.core.ask_at_once(flow("10.0.0.2"), at_once, |_, _| {});
     assert_eq!(heard, Some((Verdict::Deny, Vec::new())));
     assert_eq!(it.counts(), [(Verdict::Deny, 1)]);
-    it.core.subscribe(false, true, "test", Box::new(|_| true));
+    it.core.subscribe(Wants::ASKS, "test", Box::new(|_| true));
     let nobody_hears = |_, _: &_, _| panic!("it is held");
     let asked = it
         .core
@@ -170,7 +170,7 @@ fn another_program_or_another_place_is_another_call() {
 #[test]
 fn what_the_rules_leave_open_has_not_happened() {
     let it = watched(&[]);
-    it.core.subscribe(false, true, "test", Box::new(|_| true));
+    it.core.subscribe(Wants::ASKS, "test", Box::new(|_| true));
     assert_eq!(it.first(&flow("10.0.0.1")), None);
     assert!(it.counts().is_empty() && it.core.pending().is_empty());
 }
@@ -178,7 +178,7 @@ fn what_the_rules_leave_open_has_not_happened() {
 #[test]
 fn a_halt_an_answer_and_a_change_of_names_are_noticed_at_once() {
     let it = watched(&[(Action::Allow, "10.0.0.1")]);
-    it.core.subscribe(false, true, "test", Box::new(|_| true));
+    it.core.subscribe(Wants::ASKS, "test", Box::new(|_| true));
     let call = flow("10.0.0.1");
     let is_void = |why: &str| assert_eq!(it.again(&call), None, "{why}");
     it.first(&call);
@@ -218,7 +218,7 @@ fn what_changes_while_a_call_is_decided_counts() {
 #[test]
 fn an_answer_that_runs_out_is_given_no_more() {
     let it = watched(&[]);
-    it.core.subscribe(false, true, "test", Box::new(|_| true));
+    it.core.subscribe(Wants::ASKS, "test", Box::new(|_| true));
     let call = flow("10.0.0.1");
     it.core.ask(call.clone(), |_, _| {});
     let answer = Answer {

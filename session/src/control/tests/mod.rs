@@ -10,7 +10,7 @@ use super::protocol::{
     Answer, Call, Duration as For, FlowId, Flows, Message, Question, QuestionId, Scope,
 };
 use super::server::{ControlServer, MAX_CLIENTS, Serving};
-use super::{About, Controlled, Outlet};
+use super::{About, Controlled, Outlet, Wants};
 use crate::engine::ClientId;
 use crate::event::{Event, Kind};
 use crate::verdict::Verdict;
@@ -78,7 +78,8 @@ impl Controlled for Fake {
             may_save: true,
         }
     }
-    fn subscribe(&self, events: bool, asks: bool, client: &str, out: Outlet) -> ClientId {
+    fn subscribe(&self, wants: Wants, client: &str, out: Outlet) -> ClientId {
+        let Wants { events, asks, .. } = wants;
         self.tell(format!("subscribe {events} {asks} {client}"));
         let mut told = self.0.lock().unwrap();
         told.last += 1;
