@@ -233,6 +233,16 @@ fn open_to_all() -> Dir {
     dir
 }
 
+/// A home for [`in_place`], and what starts a command there.
+fn home_and_place() -> Option<(Dir, Vec<String>)> {
+    if missing("python3") {
+        return None;
+    }
+    let dir = open_to_all();
+    let place = as_containers_root(&dir)?;
+    Some((dir, place))
+}
+
 /// Gives its user up and connects, in the same program.
 const DROPS: &str = "
 import os, socket, sys
@@ -245,11 +255,7 @@ except OSError as error: print('sent', error.errno)
 
 #[test]
 fn root_without_its_capability_decides_calls_of_other_users() {
-    if missing("python3") {
-        return;
-    }
-    let dir = open_to_all();
-    let Some(place) = as_containers_root(&dir) else {
+    let Some((dir, place)) = home_and_place() else {
         return;
     };
     dir.write("home/drops.py", DROPS);
@@ -283,11 +289,7 @@ fn root_without_its_capability_decides_calls_of_other_users() {
 /// What forbids to be looked into stays so, and says what it takes.
 #[test]
 fn who_hides_there_is_refused_with_what_to_do() {
-    if missing("python3") {
-        return;
-    }
-    let dir = open_to_all();
-    let Some(place) = as_containers_root(&dir) else {
+    let Some((dir, place)) = home_and_place() else {
         return;
     };
     let hides = format!("import ctypes; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n{DROPS}");
@@ -299,11 +301,10 @@ fn who_hides_there_is_refused_with_what_to_do() {
 
 #[test]
 fn apt_of_root_in_a_container_is_decided() {
-    if missing("apt-get") || missing("python3") {
+    if missing("apt-get") {
         return;
     }
-    let dir = open_to_all();
-    let Some(place) = as_containers_root(&dir) else {
+    let Some((dir, place)) = home_and_place() else {
         return;
     };
     let package = "Package: hallpass-nothing\nVersion: 1\nArchitecture: all\n\

@@ -223,3 +223,18 @@ impl RunFlags {
             || !self.report.is_empty()
     }
 }
+
+#[cfg(test)]
+impl RunArgs {
+    /// Of `hallpass run FLAGS -- true`.
+    pub(crate) fn of_flags(flags: &[&str]) -> Self {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            run: RunArgs,
+        }
+        let words = ["run"].iter().chain(flags).chain(&["--", "true"]);
+        let line: Line = clap::Parser::try_parse_from(words).expect("a valid line");
+        line.run
+    }
+}

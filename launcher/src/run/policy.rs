@@ -154,22 +154,10 @@ fn saved_rules() -> Result<(PathBuf, RuleFile), String> {
 mod tests {
     use super::{assemble, flags, uses_saved_rules};
     use crate::run::args::{PolicyArgs, RunArgs};
-    use clap::Parser;
     use hallpass_policy::{Action, Layer};
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        run: RunArgs,
-    }
-
     fn args(line: &[&str]) -> PolicyArgs {
-        let words = ["run"].iter().chain(line).chain(&["--", "true"]);
-        Line::try_parse_from(words)
-            .expect("a valid line")
-            .run
-            .flags
-            .rules
+        RunArgs::of_flags(line).flags.rules
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Calls: decided by the engine, or like one that was decided before.
 
+use super::state::State;
 use super::tally::Kept;
 use super::{Core, Way};
 use crate::engine::{AskId, Step};
@@ -42,29 +43,41 @@ impl Core {
         at_once: impl FnOnce(Verdict, &Source, Option<Keep>),
         reply: impl FnOnce(Verdict, &Source) + Send + 'static,
     ) -> Asked {
+        let asked = self.put(reply, |state, ask, now, wall| {
+            match state.engine.ask(ask, flow.clone(), now, wall) {
+                Step::Decided(verdict, source) => {
+                    let keep = state.keep(&flow, verdict, &source, now, wall);
+                    self.void_if_changed(state);
+                    at_once(verdict, &source, keep);
+                    Some(Asked::Decided {
+                        verdict,
+                        source,
+                        keep,
+                    })
+                }
+                Step::Held => None,
+            }
+        });
+        asked.unwrap_or_else(Asked::Held)
+    }
+
+    /// Puts something to the engine under a number of its own. Where `step` has nothing to say it
+    /// is held: `reply` is kept for its verdict, and the number is returned.
+    pub(super) fn put<T>(
+        &self,
+        reply: impl FnOnce(Verdict, &Source) + Send + 'static,
+        step: impl FnOnce(&mut State, AskId, Instant, jiff::Timestamp) -> Option<T>,
+    ) -> Result<T, AskId> {
         let mut state = self.lock();
         state.last_ask += 1;
         let ask = state.last_ask;
         let now = Instant::now();
-        let wall = jiff::Timestamp::now();
-        let asked = match state.engine.ask(ask, flow.clone(), now, wall) {
-            Step::Decided(verdict, source) => {
-                let keep = state.keep(&flow, verdict, &source, now, wall);
-                self.void_if_changed(&mut state);
-                at_once(verdict, &source, keep);
-                Asked::Decided {
-                    verdict,
-                    source,
-                    keep,
-                }
-            }
-            Step::Held => {
-                state.replies.insert(ask, Box::new(reply));
-                Asked::Held(ask)
-            }
-        };
+        let answer = step(&mut state, ask, now, jiff::Timestamp::now());
+        if answer.is_none() {
+            state.replies.insert(ask, Box::new(reply));
+        }
         self.carry_out(&mut state, now);
-        asked
+        answer.ok_or(ask)
     }
 
     /// A call of `app` like an earlier one whose verdict is still good; counts it.

@@ -31,23 +31,14 @@ impl Core {
         flows: Vec<Flow>,
         reply: impl FnOnce(Verdict, &Source) + Send + 'static,
     ) -> LookedUp {
-        let mut state = self.lock();
-        state.last_ask += 1;
-        let ask = state.last_ask;
-        let now = Instant::now();
-        let step = state
-            .engine
-            .look_up(ask, flows, now, jiff::Timestamp::now());
-        let looked_up = match step {
-            LookUp::GoesOn => LookedUp::GoesOn,
-            LookUp::Refused(source) => LookedUp::Refused(source),
-            LookUp::Held => {
-                state.replies.insert(ask, Box::new(reply));
-                LookedUp::Held(ask)
+        let looked_up = self.put(reply, |state, ask, now, wall| {
+            match state.engine.look_up(ask, flows, now, wall) {
+                LookUp::GoesOn => Some(LookedUp::GoesOn),
+                LookUp::Refused(source) => Some(LookedUp::Refused(source)),
+                LookUp::Held => None,
             }
-        };
-        self.carry_out(&mut state, now);
-        looked_up
+        });
+        looked_up.unwrap_or_else(LookedUp::Held)
     }
 
     /// Whether look-ups may be held at all: they need not be put to [`Self::look_up`] else.
@@ -62,8 +53,8 @@ impl Core {
     }
 
     /// Whether the process `pid`, in these nested runs, may have this name looked up. Not where no
-    /// rule could open it: nobody is to be told of it then. What it knows by itself (hosts(5), the machine's name) is told to nobody in
-    /// any case.
+    /// rule could open it: nobody is to be told of it then. What it knows by itself (hosts(5), the
+    /// machine's name) is told to nobody in any case.
     #[must_use]
     pub fn may_be_looked_up(&self, name: &str, pid: u32, runs: &[RunId]) -> bool {
         let Ok(name) = hallpass_policy::canonical_name(name) else {

@@ -83,20 +83,9 @@ fn check(args: &RunArgs, has_guard: bool) -> Result<(), String> {
 mod tests {
     use super::check;
     use crate::run::args::RunArgs;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        run: RunArgs,
-    }
 
     fn checked(line: &[&str], has_guard: bool) -> Result<(), String> {
-        let words = ["run"].iter().chain(line).chain(&["--", "true"]);
-        check(
-            &Line::try_parse_from(words).expect("a valid line").run,
-            has_guard,
-        )
+        check(&RunArgs::of_flags(line), has_guard)
     }
 
     #[test]
