@@ -1,4 +1,4 @@
-//! The entry in the desktop's menu, put there by the commands that README.md gives.
+//! The entry in the desktop's menu, put there by the commands that docs/dialog.md gives.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,17 +9,17 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The block of shell commands in README.md that speaks of the entry.
+/// The block of shell commands in docs/dialog.md that speaks of the entry.
 fn commands() -> String {
-    let text = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let text = std::fs::read_to_string(repository().join("docs/dialog.md")).unwrap();
     let blocks = text.split("```sh\n").skip(1);
     let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
     let block = blocks.find(|block| block.contains("hallpass-agent.desktop"));
-    block.expect("README.md says how").to_owned()
+    block.expect("docs/dialog.md says how").to_owned()
 }
 
 #[test]
-fn the_commands_in_the_readme_put_it_where_desktops_look() {
+fn the_documented_commands_put_it_where_desktops_look() {
     for variable in ["XDG_DATA_HOME", "HOME"] {
         let place = TempDir::new().unwrap();
         let mut shell = Command::new("sh");
