@@ -125,11 +125,7 @@ fn the_same_question_is_answered_from_another_terminal() {
 #[test]
 fn a_question_that_another_terminal_refused_leaves_the_terminal_usable() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(
-        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
-            .env("PS1", "outer> "),
-    );
-    terminal.expect("outer> ");
+    let mut terminal = Terminal::shell(&dir);
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
     terminal.send_line(&format!(
         "{hallpass} run --prompt=tty --default ask -- curl -sS {}",
@@ -166,11 +162,7 @@ fn a_session_that_hears_late_that_the_asker_was_killed_leaves_the_terminal_alone
 #[track_caller]
 fn asker_is_killed(before: impl FnOnce(&Dir)) {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(
-        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
-            .env("PS1", "outer> "),
-    );
-    terminal.expect("outer> ");
+    let mut terminal = Terminal::shell(&dir);
     terminal.send_line("stty -a > before");
     terminal.expect("outer> ");
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
@@ -379,11 +371,7 @@ fn a_script_without_job_control_is_asked_about_each_time() {
 #[test]
 fn ctrl_z_at_the_question_stops_the_job_and_fg_asks_again() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(
-        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
-            .env("PS1", "outer> "),
-    );
-    terminal.expect("outer> ");
+    let mut terminal = Terminal::shell(&dir);
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
     terminal.send_line(&format!(
         "{hallpass} run --prompt=tty --default ask -- curl -sS {}",

@@ -218,11 +218,7 @@ fn vi_is_interrupted_by_a_question_and_goes_on() {
 #[test]
 fn ctrl_z_stops_the_command_and_us_and_fg_goes_on() {
     let dir = Dir::new();
-    let mut terminal = Terminal::spawn(
-        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
-            .env("PS1", "outer> "),
-    );
-    terminal.expect("outer> ");
+    let mut terminal = Terminal::shell(&dir);
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
     terminal.send_line(&format!("{hallpass} run --default allow -- {CAT}"));
     terminal.expect("ready-42\n");
@@ -248,11 +244,7 @@ fn ctrl_z_stops_the_command_and_us_and_fg_goes_on() {
 #[test]
 fn a_question_while_we_are_a_background_job_waits_for_the_foreground() {
     let (dir, server) = (Dir::new(), Http::v4());
-    let mut terminal = Terminal::spawn(
-        dir.bare(&["bash", "--norc", "--noprofile", "-i"])
-            .env("PS1", "outer> "),
-    );
-    terminal.expect("outer> ");
+    let mut terminal = Terminal::shell(&dir);
     let hallpass = env!("CARGO_BIN_EXE_hallpass");
     terminal.send_line(&format!(
         "{hallpass} run --prompt=tty --default ask -- curl -s {} &",

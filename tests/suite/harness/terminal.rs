@@ -1,7 +1,7 @@
 //! A real pseudo-terminal with a program in it, driven as a person would. A failing case prints
 //! all that went over it.
 
-use super::{PATIENCE, TestCommand};
+use super::{Dir, PATIENCE, TestCommand};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, tcgetpgrp};
 use pty_process::Size;
@@ -42,6 +42,15 @@ struct Seen {
 }
 
 impl Terminal {
+    /// An interactive bash that has shown its prompt, `outer> `.
+    #[track_caller]
+    pub(crate) fn shell(dir: &Dir) -> Self {
+        let bash = dir.bare(&["bash", "--norc", "--noprofile", "-i"]);
+        let mut terminal = Self::spawn(bash.env("PS1", "outer> "));
+        terminal.expect("outer> ");
+        terminal
+    }
+
     /// Starts `command` as the leader of a session whose terminal this is.
     #[track_caller]
     pub(crate) fn spawn(command: TestCommand) -> Self {
