@@ -7,6 +7,7 @@ mod brokers;
 mod look_ups;
 mod outside;
 mod refusals;
+mod remarks;
 mod sockets;
 mod staged;
 
@@ -15,16 +16,16 @@ use brokers::Brokers;
 use hallpass_guard::{
     Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
 };
-use hallpass_policy::{canonical_name, is_name_service_path};
+use hallpass_policy::is_name_service_path;
 use hallpass_session::address::Socket;
 use hallpass_session::core::{Core, Way};
 use hallpass_session::engine::SocketRules;
 use hallpass_session::event::Kind;
-use hallpass_session::flow::{App, Flow};
+use hallpass_session::flow::App;
 use hallpass_session::identity::Identity;
 use hallpass_session::names::Noted;
 use hallpass_session::nested::RunId;
-use hallpass_session::targets::{Targets, ip};
+use hallpass_session::targets::Targets;
 use hallpass_session::verdict::{self, Fallback};
 use hallpass_session::verify::Verifier;
 use hallpass_wire::{NameReport, Note};
@@ -214,39 +215,6 @@ impl Decider {
         staged::ask(&self.core, flow, reply)
     }
 
-    /// The C library tries a name service on each look-up and goes on without it: one line for
-    /// each program, no refusal.
-    fn say_who_looks_up(&self, flow: &Flow, path: &str) {
-        let app = flow.app.identity();
-        if lock(&self.without_service).is_new(app) {
-            let text = format!(
-                "its look-ups do not go through unix:{path}, where no rule would see them; \
-                 --allow unix:{path} lets them"
-            );
-            self.core.record(Kind::Coverage {
-                text: refusals::line(app, flow.pid, &text),
-            });
-        }
-    }
-
-    fn point_out_rebinding(&self, report: &NameReport) {
-        let Ok(name) = canonical_name(report.name()) else {
-            return;
-        };
-        let addresses = report.addresses().iter().map(|it| ip(*it).to_canonical());
-        let mut rebound = addresses.filter(|address| self.core.is_rebound(&name, *address));
-        if let Some(address) = rebound.next()
-            && lock(&self.rebound).is_new(&name)
-        {
-            self.core.record(Kind::Coverage {
-                text: format!(
-                    "{name} was looked up as {address}, which is not on the internet: rules that \
-                     allow the name do not count for it (DNS rebinding)"
-                ),
-            });
-        }
-    }
-
     fn refuse(&self, caller: Caller, identity: Option<&Identity>, what: &str, reason: Fallback) {
         let runs = identity.map_or(&[][..], |identity| &identity.runs);
         let app = identity.map(|identity| &*identity.app);
@@ -348,24 +316,7 @@ impl Decide for Decider {
     }
 
     fn connected(&self, caller: Caller, peer: u32, destination: &Destination) {
-        let Some((path, what)) = outside::socket(destination) else {
-            return;
-        };
-        let app = {
-            let mut targets = lock(&self.targets);
-            if targets.identify(peer).is_some() {
-                return;
-            }
-            targets.identify(caller.pid).map(|it| it.app)
-        };
-        let app = app.as_deref().map_or("", App::identity);
-        if lock(&self.leaving).is_new(&format!("{app}\n{path}")) {
-            let listener = coverage::program_of(peer);
-            let text = format!("uses {listener}[{peer}] at unix:{path}: {what}");
-            self.core.record(Kind::Coverage {
-                text: refusals::line(app, caller.pid, &text),
-            });
-        }
+        self.say_who_leaves(caller, peer, destination);
     }
 
     fn refused(&self, caller: Caller, refusal: Refusal) {
