@@ -61,13 +61,20 @@ fn open(dir: &Path) -> io::Result<File> {
 mod tests {
     use super::{FILE, SharedPage};
     use crate::sys;
-    use std::fs::OpenOptions;
+    use std::fs::{File, OpenOptions};
+    use std::path::Path;
+
+    /// As a hook opens it.
+    fn opened(dir: &Path) -> File {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.open(dir.join(FILE)).unwrap()
+    }
 
     #[test]
     fn a_dead_session_voids_what_it_said() {
-        let dir = std::env::temp_dir().join(format!("hallpass-page-{}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        let path = dir.clone();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
         let session = std::thread::spawn(move || {
             let page = SharedPage::create(&path).unwrap();
             page.bump();
@@ -75,28 +82,16 @@ mod tests {
         });
         // The thread plays the session: it has ended when it is joined.
         let generation = session.join().unwrap();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(dir.join(FILE))
-            .unwrap();
-        let seen = sys::map_page(&file).unwrap();
+        let seen = sys::map_page(&opened(dir.path())).unwrap();
         assert_eq!(generation, Some(2));
         assert_eq!(seen.generation(), None);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn a_live_session_is_seen_through_another_mapping() {
-        let dir = std::env::temp_dir().join(format!("hallpass-page-live-{}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        let page = SharedPage::create(&dir).unwrap();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(dir.join(FILE))
-            .unwrap();
-        let seen = sys::map_page(&file).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let page = SharedPage::create(dir.path()).unwrap();
+        let seen = sys::map_page(&opened(dir.path())).unwrap();
         assert_eq!(seen.generation(), Some(1));
         seen.count(7);
         seen.count(7);
@@ -104,6 +99,5 @@ mod tests {
         assert_eq!((page.take(7), page.take(7), page.take(8)), (2, 0, 0));
         page.bump();
         assert_eq!(seen.generation(), Some(2));
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

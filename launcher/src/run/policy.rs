@@ -216,10 +216,9 @@ mod tests {
 
     #[test]
     fn the_first_file_with_a_default_gives_it_and_the_flag_beats_it() {
-        let dir = std::env::temp_dir().join(format!("hallpass-policy-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
-            let path = dir.join(name);
+            let path = dir.path().join(name);
             std::fs::write(&path, text).unwrap();
             path.to_str().unwrap().to_owned()
         };
@@ -235,6 +234,5 @@ mod tests {
         let asked = [&three[..], &["--default", "ask"]].concat();
         let assembled = assemble(&args(&asked)).unwrap();
         assert_eq!(assembled.policy.default_action(), Action::Ask);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -5,23 +5,17 @@ use proptest::prelude::*;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-struct Scratch(PathBuf);
+struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("hallpass-rules-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("config/hallpass/rules.json")
+        self.0.path().join("config/hallpass/rules.json")
     }
 
     fn with(content: &[u8]) -> Self {
@@ -36,12 +30,6 @@ impl Scratch {
         let entries = std::fs::read_dir(self.file().parent().unwrap()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name != "rules.json").collect()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -215,9 +203,9 @@ fn what_is_no_regular_file_is_refused_without_waiting() {
 fn a_file_that_may_not_be_read_is_refused() {
     let scratch = Scratch::with(b"{}");
     for dir in [
-        &scratch.0,
-        &scratch.0.join("config"),
-        &scratch.0.join("config/hallpass"),
+        scratch.0.path(),
+        &scratch.0.path().join("config"),
+        &scratch.0.path().join("config/hallpass"),
     ] {
         std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -283,7 +271,7 @@ fn a_file_that_is_too_long_is_neither_read_nor_written() {
 #[test]
 fn a_link_to_a_repository_of_dotfiles_stays_a_link() {
     let scratch = Scratch::with(b"");
-    let repository = scratch.0.join("dotfiles");
+    let repository = scratch.0.path().join("dotfiles");
     std::fs::create_dir(&repository).unwrap();
     let real = repository.join("hallpass.json");
     std::fs::write(&real, br#"{"version":1,"rules":[]}"#).unwrap();

@@ -1,30 +1,18 @@
 use super::*;
 use std::ffi::OsString;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 /// A directory of the test's own, removed with it.
-struct Scratch(PathBuf);
+struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("hallpass-rt-{}-{number}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Self(path)
+        Self(tempfile::tempdir().unwrap())
     }
 
     fn bases(&self) -> Vec<PathBuf> {
-        vec![self.0.join("hallpass")]
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        vec![self.0.path().join("hallpass")]
     }
 }
 
@@ -40,13 +28,16 @@ fn in_tmp() -> PathBuf {
 #[test]
 fn the_runtime_directory_of_the_environment_is_used() {
     let scratch = Scratch::new();
-    assert_eq!(chosen(Some(&scratch.0))[0], scratch.0.join("hallpass"));
+    assert_eq!(
+        chosen(Some(scratch.0.path()))[0],
+        scratch.0.path().join("hallpass")
+    );
 }
 
 #[test]
 fn tmp_is_used_where_the_environment_names_none_that_fits() {
     let scratch = Scratch::new();
-    let long = scratch.0.join("x".repeat(80));
+    let long = scratch.0.path().join("x".repeat(80));
     std::fs::create_dir(&long).unwrap();
     for xdg in [
         None,
@@ -62,7 +53,7 @@ fn tmp_is_used_where_the_environment_names_none_that_fits() {
 fn the_longest_base_that_is_used_lets_every_socket_be_bound() {
     let scratch = Scratch::new();
     let used = |length: usize| {
-        let dir = scratch.0.join("y".repeat(length));
+        let dir = scratch.0.path().join("y".repeat(length));
         std::fs::create_dir(&dir).unwrap();
         (chosen(Some(&dir))[0] == dir.join("hallpass")).then(|| dir.join("hallpass"))
     };
@@ -196,7 +187,7 @@ fn people_may_shorten_a_session_s_name() {
 fn what_one_session_left_is_removed_and_nothing_else() {
     let scratch = Scratch::new();
     let ours = RuntimeDir::create(&scratch.bases()).unwrap();
-    let base = scratch.0.join("hallpass");
+    let base = scratch.0.path().join("hallpass");
     for name in [
         "4711-0badcafe",
         ".new-4711-00000001",
