@@ -1,0 +1,85 @@
+//! A process whose first thread has ended while another goes on: nothing in `/proc/PID` shows what
+//! it is any more.
+
+use crate::harness::{Dir, Http, eventually, missing, no_ending};
+use serde_json::Value;
+
+/// A thread connects, is refused or not, and reads until the end.
+const HEADLESS: &str = r#"
+import ctypes, os, socket, sys, threading, time
+def go():
+    while open(f"/proc/{os.getpid()}/stat").read().rsplit(")", 1)[1].split()[0] != "Z":
+        time.sleep(0.005)
+    try:
+        s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        os.write(1, b"connected\n")
+        s.recv(1)
+        os.write(1, b"end of file\n")
+    except OSError as error:
+        os.write(1, f"error {error.errno}\n".encode())
+    os._exit(0)
+threading.Thread(target=go).start()
+ctypes.CDLL(None).pthread_exit(None)
+"#;
+
+/// The executable behind `python3`, which may be a script that looks for one.
+fn python(dir: &Dir) -> String {
+    let program = r"import os; print(os.readlink('/proc/self/exe'))";
+    let outcome = dir.bare(&["python3", "-c", program]).output().ok();
+    outcome.stdout.trim_end().to_owned()
+}
+
+fn policy(dir: &Dir, default: &str, verdict: &str) -> String {
+    let policy = serde_json::json!({
+        "version": 1,
+        "default": default,
+        "rules": [{"do": verdict, "to": ["@loopback"], "app": python(dir)}],
+    });
+    let path = dir.write("policy.json", policy.to_string());
+    path.into_os_string().into_string().unwrap()
+}
+
+#[test]
+fn a_rule_for_a_program_holds_after_its_first_thread_has_ended() {
+    if missing("python3") {
+        return;
+    }
+    let server = Http::v4();
+    for (default, verdict, said) in [
+        ("allow", "deny", "error 111"),
+        ("deny", "allow", "connected"),
+    ] {
+        let dir = Dir::new();
+        let policy = policy(&dir, default, verdict);
+        let flags = ["--policy", policy.as_str(), "--prompt=none"];
+        let command = ["python3", "-c", HEADLESS, &server.port().to_string()];
+        let running = dir.run(&flags, &command).spawn();
+        running.expect_stdout(said);
+        running.signal(nix::sys::signal::Signal::SIGTERM);
+        running.finish();
+    }
+}
+
+#[test]
+fn its_connection_is_listed_and_ended() {
+    if missing("python3") || no_ending() {
+        return;
+    }
+    let (dir, server) = (Dir::new(), Http::v4());
+    let command = ["python3", "-c", HEADLESS, &server.port().to_string()];
+    let running = dir.run(&["--default=allow"], &command).spawn();
+    running.expect_stdout("connected");
+    let flow: Value = eventually("the connection", || {
+        let listed = dir.hallpass(&["flows", "--json"]).output().ok();
+        listed
+            .stdout
+            .lines()
+            .next()
+            .map(|line| serde_json::from_str(line).unwrap())
+    });
+    assert_eq!(flow["app"], python(&dir).as_str(), "{flow}");
+    assert_eq!(flow["port"], server.port());
+    let name = format!("{}:{}", flow["session"].as_str().unwrap(), flow["id"]);
+    dir.hallpass(&["end", &name]).output().ok().prints("ended");
+    running.finish().ok().prints("end of file");
+}
