@@ -171,6 +171,8 @@ pub enum Refusal {
     OutOfResources(Errno),
     /// The reply was dropped.
     Unanswered,
+    /// The calling process is none of the program's.
+    Stranger,
 }
 
 impl fmt::Display for Refusal {
@@ -200,9 +202,13 @@ impl fmt::Display for Refusal {
             ),
             Self::OutOfResources(errno) => write!(f, "nothing left to act with ({})", errno.desc()),
             Self::Unanswered => f.write_str("nobody answered"),
+            Self::Stranger => f.write_str("the process does not belong to the program"),
         }
     }
 }
+
+/// What has come of a call: its verdict, or why it is refused without one.
+pub(crate) type Answered = Result<Verdict, Refusal>;
 
 /// Gives a call its verdict, once. Dropping it denies.
 #[derive(Debug)]
@@ -220,7 +226,7 @@ enum State {
     Open,
     /// It is held; this wakes whoever carries it on.
     Held(Box<dyn FnOnce() + Send>),
-    Decided(Option<Verdict>),
+    Decided(Answered),
 }
 
 impl fmt::Debug for Slot {
@@ -243,7 +249,15 @@ impl Reply {
     /// Gives the verdict. The call may be gone by then: nothing happens.
     pub fn settle(mut self, verdict: Verdict) {
         if let Some(slot) = self.slot.take() {
-            slot.settle(Some(verdict));
+            slot.settle(Ok(verdict));
+        }
+    }
+
+    /// Denies, and has it reported ([`Decide::refused`]) if the call still waits: that of a thread
+    /// which was killed meanwhile is nobody's.
+    pub fn refuse(mut self, refusal: Refusal) {
+        if let Some(slot) = self.slot.take() {
+            slot.settle(Err(refusal));
         }
     }
 }
@@ -251,7 +265,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.settle(None);
+            slot.settle(Err(Refusal::Unanswered));
         }
     }
 }
@@ -261,17 +275,17 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, verdict: Option<Verdict>) {
-        let before = std::mem::replace(&mut *self.state(), State::Decided(verdict));
+    fn settle(&self, answered: Answered) {
+        let before = std::mem::replace(&mut *self.state(), State::Decided(answered));
         if let State::Held(wake) = before {
             wake();
         }
     }
 
-    /// The verdict if there is one: inside, none for a reply that was dropped.
-    pub(crate) fn verdict(&self) -> Option<Option<Verdict>> {
+    /// What has come of it, if anything has.
+    pub(crate) fn answered(&self) -> Option<Answered> {
         match &*self.state() {
-            State::Decided(verdict) => Some(*verdict),
+            State::Decided(answered) => Some(*answered),
             State::Open | State::Held(_) => None,
         }
     }
@@ -289,15 +303,15 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
-    use super::{Reply, Verdict};
+    use super::{Refusal, Reply, Verdict};
     use std::sync::mpsc;
 
     #[test]
     fn a_verdict_before_anybody_holds() {
         let (reply, slot) = Reply::new();
-        assert_eq!(slot.verdict(), None);
+        assert_eq!(slot.answered(), None);
         reply.settle(Verdict::Allow);
-        assert_eq!(slot.verdict(), Some(Some(Verdict::Allow)));
+        assert_eq!(slot.answered(), Some(Ok(Verdict::Allow)));
         assert!(!slot.hold(|| panic!("it is there already")));
     }
 
@@ -309,13 +323,13 @@ mod tests {
         assert!(woken.try_recv().is_err());
         reply.settle(Verdict::Deny);
         assert!(woken.try_recv().is_ok());
-        assert_eq!(slot.verdict(), Some(Some(Verdict::Deny)));
+        assert_eq!(slot.answered(), Some(Ok(Verdict::Deny)));
     }
 
     #[test]
     fn a_dropped_reply_is_no_verdict() {
         let (reply, slot) = Reply::new();
         drop(reply);
-        assert_eq!(slot.verdict(), Some(None));
+        assert_eq!(slot.answered(), Some(Err(Refusal::Unanswered)));
     }
 }

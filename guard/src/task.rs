@@ -80,7 +80,7 @@ pub(crate) enum Timeout {
 impl Held {
     /// Tells whoever decides that nobody waits any more.
     pub(crate) fn withdraw(self, why: Withdrawn) {
-        if self.slot.verdict().is_none()
+        if self.slot.answered().is_none()
             && let Some(withdraw) = self.withdraw
         {
             withdraw(why);

@@ -58,7 +58,7 @@ impl Shared {
         };
         let Some(kind) = kind else {
             let (refusal, errno) = closed::refusal(notification);
-            self.refuse(notification.tid, refusal);
+            self.refuse_thread(notification, refusal);
             return Err(error(errno));
         };
         let [first, second, third, ..] = notification.arguments;
@@ -70,12 +70,12 @@ impl Shared {
             None => self
                 .targets
                 .descriptor(notification.tid, fd)
-                .map_err(|errno| error(self.cannot_look(notification.tid, errno)))?,
+                .map_err(|errno| error(self.cannot_look(notification, errno)))?,
             Some(copies) => self.copy_for(copies, notification, kind)?,
         };
         let readable = |errno| match errno {
             Errno::EPERM | Errno::EACCES | Errno::ESRCH => {
-                error(self.cannot_look(notification.tid, errno))
+                error(self.cannot_look(notification, errno))
             }
             errno => error(errno),
         };
@@ -149,18 +149,20 @@ impl Shared {
     }
 
     /// The errno for a descriptor that could not be duplicated.
-    pub(super) fn cannot_look(&self, tid: u32, errno: Errno) -> Errno {
+    pub(super) fn cannot_look(&self, notification: &Notification, errno: Errno) -> Errno {
         let refusal = match errno {
             Errno::EBADF | Errno::ENOTSOCK => return errno,
             Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => Refusal::OutOfResources(errno),
             _ => Refusal::Unreadable(errno),
         };
-        self.refuse(tid, refusal);
+        self.refuse_thread(notification, refusal);
         Errno::ECONNREFUSED
     }
 
-    pub(super) fn refuse(&self, tid: u32, refusal: Refusal) {
+    /// [`Self::refuse`] for a thread that may not be known yet.
+    pub(super) fn refuse_thread(&self, notification: &Notification, refusal: Refusal) {
+        let tid = notification.tid;
         let pid = self.targets.open(tid).map_or(tid, |it| it.caller.pid);
-        self.decide.refused(Caller { pid, tid }, refusal);
+        self.refuse(notification, Caller { pid, tid }, refusal);
     }
 }

@@ -133,7 +133,7 @@ impl Shared {
                     (Errno::ENOTSOCK, CallKind::Connect) => address(),
                     _ => None,
                 };
-                let errno = first.unwrap_or_else(|| self.cannot_look(tid, errno));
+                let errno = first.unwrap_or_else(|| self.cannot_look(notification, errno));
                 Err(Answer::Error(errno))
             }
         }
@@ -202,7 +202,7 @@ impl Shared {
     }
 
     fn no_copy(&self, notification: &Notification, errno: Errno) -> Answer {
-        self.refuse(notification.tid, Refusal::NoCopy);
+        self.refuse_thread(notification, Refusal::NoCopy);
         Answer::Error(errno)
     }
 }

@@ -12,8 +12,10 @@ mod made;
 use crate::answer::Answer;
 use crate::call::{Context, Step, Surroundings};
 use crate::copies::Copies;
-use crate::decide::{Call, Caller, Decide, Destination, Refusal, Reply, Verdict, Withdrawn};
-use crate::listener::Listener;
+use crate::decide::{
+    Answered, Call, Caller, Decide, Destination, Refusal, Reply, Verdict, Withdrawn,
+};
+use crate::listener::{Listener, Notification};
 use crate::rights::{Own, Rights};
 use crate::roles::Roles;
 use crate::target::Targets;
@@ -161,8 +163,8 @@ impl Shared {
             }
         };
         let slot = Arc::clone(&held.slot);
-        if let Some(verdict) = slot.verdict() {
-            let verdict = self.said(&task, verdict);
+        if let Some(answered) = slot.answered() {
+            let verdict = self.verdict(&task, answered);
             return Some((task, verdict));
         }
         task.held = Some(held);
@@ -224,19 +226,27 @@ impl Shared {
         let is_decided = |task: &Task| {
             task.held
                 .as_ref()
-                .is_some_and(|held| held.slot.verdict().is_some())
+                .is_some_and(|held| held.slot.answered().is_some())
         };
         let mut task = self.waiting.take(id, is_decided)?;
-        let verdict = task.held.take()?.slot.verdict()?;
-        let verdict = self.said(&task, verdict);
+        let answered = task.held.take()?.slot.answered()?;
+        let verdict = self.verdict(&task, answered);
         Some((task, verdict))
     }
 
-    fn said(&self, task: &Task, verdict: Option<Verdict>) -> Verdict {
-        verdict.unwrap_or_else(|| {
-            self.decide.refused(task.target.caller, Refusal::Unanswered);
+    fn verdict(&self, task: &Task, answered: Answered) -> Verdict {
+        answered.unwrap_or_else(|refusal| {
+            self.refuse(&task.notification, task.target.caller, refusal);
             Verdict::Deny
         })
+    }
+
+    /// Says what is refused of a call, unless nobody waits for it any more: whoever looks at a
+    /// thread that is being killed finds nothing there, and nothing is refused to it.
+    fn refuse(&self, notification: &Notification, caller: Caller, refusal: Refusal) {
+        if self.listener.is_waiting(notification.id) {
+            self.decide.refused(caller, refusal);
+        }
     }
 
     fn put(&self, mut task: Task, poll: bool) {
@@ -244,7 +254,7 @@ impl Shared {
         if let Err(refused) = self.waiting.put(task, poll) {
             let (task, errno) = *refused;
             let refusal = Refusal::OutOfResources(errno);
-            self.decide.refused(task.target.caller, refusal);
+            self.refuse(&task.notification, task.target.caller, refusal);
             self.finish(task, Answer::Error(Errno::ECONNREFUSED));
         }
     }

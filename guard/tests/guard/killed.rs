@@ -1,9 +1,14 @@
 //! A guard that is killed is never a pass.
 
 use crate::support::{Decider, Tcp, fixture, start, wait_until};
+use hallpass_guard::Refusal;
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitPidFlag;
+use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Not a test: a process with a guard of its own, to be killed. It says its program's output.
@@ -82,6 +87,37 @@ fn held_calls_fail_when_the_guard_has_been_killed() {
     let said = killed("hold", "many", tcp.port, Duration::from_millis(300));
     assert_eq!(said, "asked\n0");
     assert_eq!(tcp.count(), 0);
+}
+
+/// Tells the guard that it does not know the caller; what the guard makes of it.
+fn unknown(before: impl Fn(i32) + Send + Sync + 'static) -> Vec<Refusal> {
+    let tcp = Tcp::start();
+    let decider = Decider::new(move |call| {
+        before(call.caller.pid as i32);
+        None
+    });
+    decider.knows_nobody.store(true, Ordering::Relaxed);
+    let mut command = Command::new(fixture("held"));
+    command.args(["restart", &tcp.port.to_string()]);
+    let (mut child, _) = start(&mut command, &decider);
+    child.wait().unwrap();
+    wait_until(|| Arc::strong_count(&decider) == 1);
+    assert_eq!(tcp.count(), 0);
+    let refused = decider.refused.lock().unwrap();
+    refused.clone()
+}
+
+#[test]
+fn a_killed_threads_call_is_not_told_of_as_refused() {
+    assert_eq!(unknown(|_| ()), [Refusal::Stranger]);
+    let kill = |pid| {
+        let pid = Pid::from_raw(pid);
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        // Until it is a zombie.
+        let id = nix::sys::wait::Id::Pid(pid);
+        let _ = nix::sys::wait::waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    };
+    assert_eq!(unknown(kill), []);
 }
 
 /// The guard lives as long as the last process of its program, and leaves nothing behind.

@@ -30,6 +30,8 @@ pub(crate) struct Decider {
     pub(crate) reports: Mutex<Vec<Vec<u8>>>,
     /// Whether reports are held.
     pub(crate) reports_wait: AtomicBool,
+    /// Whether calls that would be held are a stranger's instead.
+    pub(crate) knows_nobody: AtomicBool,
 }
 
 impl Decide for Decider {
@@ -53,6 +55,10 @@ impl Decide for Decider {
         match verdict {
             Some(verdict) => {
                 reply.settle(verdict);
+                None
+            }
+            None if self.knows_nobody.load(Ordering::Relaxed) => {
+                reply.refuse(Refusal::Stranger);
                 None
             }
             None => Some(self.hold_it(reply)),
@@ -97,6 +103,7 @@ impl Decider {
             refused: Mutex::default(),
             reports: Mutex::default(),
             reports_wait: AtomicBool::default(),
+            knows_nobody: AtomicBool::default(),
         })
     }
 

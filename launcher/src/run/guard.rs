@@ -144,8 +144,7 @@ impl Decider {
             identity.map(|identity| targets.flow(caller.pid, &identity, policy(protocol), to))
         };
         let Some(mut flow) = flow else {
-            self.refuse(caller, None, "a call", Fallback::NotOurs);
-            reply.settle(Verdict::Deny);
+            reply.refuse(Refusal::Stranger);
             return None;
         };
         self.verifier.mark(&mut flow);
@@ -164,8 +163,7 @@ impl Decider {
             identity.map(|identity| targets.looked_up(caller.pid, &identity, report))
         };
         let Some(flows) = flows else {
-            self.refuse(caller, None, "a look-up", Fallback::NotOurs);
-            reply.settle(Verdict::Deny);
+            reply.refuse(Refusal::Stranger);
             return None;
         };
         staged::look_up(&self.core, &self.verifier, caller.pid, flows, reply)
@@ -203,8 +201,7 @@ impl Decider {
             identity.map(|identity| targets.socket_flow(caller.pid, &identity, socket.clone()))
         };
         let Some(flow) = flow else {
-            self.refuse(caller, None, "a call", Fallback::NotOurs);
-            reply.settle(Verdict::Deny);
+            reply.refuse(Refusal::Stranger);
             return None;
         };
         if is_name_service_path(socket.path()) && self.core.refuses_by_default(&flow) {
@@ -257,7 +254,7 @@ impl Decide for Decider {
                     return None;
                 }
                 let rules = self.socket_rules(caller);
-                let socket = self.brokers.at_path(&path, file, caller.pid, &rules);
+                let socket = self.brokers.at_path(&path, file, caller.tid, &rules);
                 self.ask_socket(caller, socket, reply)
             }
             // No control socket is abstract.
@@ -347,6 +344,7 @@ fn reason(refusal: Refusal) -> Option<Fallback> {
             Some(Fallback::NotVisible)
         }
         Refusal::OutOfResources(_) => Some(Fallback::OutOfResources),
+        Refusal::Stranger => Some(Fallback::NotOurs),
         Refusal::Unanswered => Some(Fallback::SessionEnding),
     }
 }
