@@ -57,7 +57,8 @@ pub fn of(pid: u32, exe: &str, script: Option<&str>) -> Vec<Sum> {
         if identity::exe(pid).as_deref() != Some(exe) {
             return Err("the process has ended, or runs another program now".to_owned());
         }
-        hallpass_look::into(pid, || file(Path::new(&format!("/proc/{pid}/exe"))))
+        let task = identity::living_thread(pid);
+        hallpass_look::into(task, || file(Path::new(&format!("/proc/{task}/exe"))))
     };
     let mut sums = vec![sum(exe, program())];
     if let Some(script) = script {

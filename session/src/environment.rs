@@ -46,8 +46,9 @@ fn hosts_of(pid: u32) -> Option<String> {
     let mut options = File::options();
     // What a target has put there must not hold us up.
     options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
-    let path = format!("/proc/{pid}/root/etc/hosts");
-    let file = hallpass_look::into(pid, || options.open(path)).ok()?;
+    let task = crate::identity::living_thread(pid);
+    let path = format!("/proc/{task}/root/etc/hosts");
+    let file = hallpass_look::into(task, || options.open(path)).ok()?;
     if !file.metadata().ok()?.is_file() {
         return None;
     }

@@ -21,6 +21,8 @@ pub struct Stat {
     flags: u32,
     /// Number of the controlling terminal (`tty_nr`); 0 where there is none.
     pub terminal: u32,
+    /// Number of threads, the first one included as long as its process is there.
+    threads: u32,
     /// Clock ticks since boot: with the pid it names a process for good.
     pub started: u64,
 }
@@ -31,6 +33,19 @@ impl Stat {
     pub fn is_ending(&self) -> bool {
         const PF_EXITING: u32 = 4;
         matches!(self.state, 'Z' | 'X') || self.flags & PF_EXITING != 0
+    }
+
+    /// Whether its first thread has ended, and others go on (pthread_exit(3) in main): then nothing
+    /// in `/proc/PID` but numbers shows the process, and `/proc/PID/task/TID` of the others does.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        matches!(self.state, 'Z' | 'X') && self.threads > 1
+    }
+
+    /// Whether it has ended. A zombie has, unless it is headless.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, 'Z' | 'X') && !self.is_headless()
     }
 
     /// Of a process or thread, by its directory in /proc. None where it is gone.
@@ -64,14 +79,16 @@ impl Stat {
         // tty_nr is field 7, a signed number that is none.
         let terminal: i32 = fields.nth(1)?.parse().ok()?;
         let flags = fields.nth(1)?.parse().ok()?;
-        // starttime is field 22, the 13th after that.
-        let started = fields.nth(12)?.parse().ok()?;
+        // num_threads is field 20, the 11th after that; starttime is field 22.
+        let threads = fields.nth(10)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
         Some(Self {
             state,
             parent,
             group,
             flags,
             terminal: terminal.cast_unsigned(),
+            threads,
             started,
         })
     }
@@ -93,10 +110,23 @@ mod tests {
                 group: 9,
                 flags: 4_194_304,
                 terminal: 34816,
+                threads: 1,
                 started: 4242,
             };
             assert_eq!(parsed, expected, "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_zombie_with_threads_lives() {
+        let stat = |state: &str, threads: &str| {
+            let rest =
+                format!(") {state} 3 9 7 0 -1 4 1 0 0 0 0 0 0 0 20 0 {threads} 0 4242 1 1\n");
+            Stat::parse(&[b"7 (a", rest.as_bytes()].concat()).unwrap()
+        };
+        assert!(stat("Z", "1").has_ended() && !stat("Z", "1").is_headless());
+        assert!(!stat("Z", "2").has_ended() && stat("Z", "2").is_headless());
+        assert!(!stat("S", "2").has_ended() && !stat("S", "2").is_headless());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod doctor;
 mod exits;
 mod flows;
 mod guarded;
+mod headless;
 mod held_look_ups;
 mod hold;
 mod hostile;

@@ -6,7 +6,7 @@
 
 use super::gather::{Found, Owner};
 use super::socket::Socket;
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_cookie;
 use rustix::net::{Shutdown, connect_unspec, shutdown};
@@ -70,8 +70,14 @@ impl Duplicate {
 }
 
 fn duplicate(owner: Owner) -> Result<OwnedFd, Errno> {
-    let pid = i32::try_from(owner.pid).ok().and_then(Pid::from_raw);
-    let process = pidfd_open(pid.ok_or(Errno::SRCH)?, PidfdFlags::empty())?;
+    /// PIDFD_THREAD (pidfd_open(2), Linux 6.9), the same number as O_EXCL.
+    const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(OFlags::EXCL.bits());
+    let task = i32::try_from(owner.task).ok().and_then(Pid::from_raw);
+    let flags = match owner.task == owner.pid {
+        true => PidfdFlags::empty(),
+        false => THREAD,
+    };
+    let process = pidfd_open(task.ok_or(Errno::SRCH)?, flags)?;
     pidfd_getfd(&process, owner.fd, PidfdGetfdFlags::empty())
 }
 
@@ -136,6 +142,7 @@ mod tests {
             direction: Direction::Out,
             owners: vec![Owner {
                 pid: std::process::id(),
+                task: std::process::id(),
                 fd: stream.as_raw_fd(),
             }],
         }

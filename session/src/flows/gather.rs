@@ -4,7 +4,7 @@ use super::descriptors;
 use super::socket::{Socket, Stage};
 use super::{netlink, proc_net, targets};
 use crate::control::protocol::Direction;
-use crate::identity::is_alive;
+use crate::identity::{is_alive, living_thread};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -22,6 +22,8 @@ const MAX_NAMESPACES: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) pid: u32,
+    /// The thread that shows what it has open ([`living_thread`]).
+    pub(super) task: u32,
     pub(super) fd: i32,
 }
 
@@ -81,13 +83,15 @@ impl Picture {
                 unseen += 1;
                 continue;
             }
-            match descriptors::sockets(pid, &mut budget) {
+            let task = living_thread(pid);
+            match descriptors::sockets(task, &mut budget) {
                 Ok(sockets) => {
                     for it in sockets {
                         let of_this = owners.entry(it.inode).or_default();
                         // Two descriptors of one process are one owner.
                         if of_this.last().is_none_or(|last| last.pid != pid) {
-                            of_this.push(Owner { pid, fd: it.fd });
+                            let fd = it.fd;
+                            of_this.push(Owner { pid, task, fd });
                         }
                     }
                 }
@@ -131,20 +135,20 @@ impl Picture {
             seen.extend(more.iter().map(|socket| socket.inode));
             sockets.extend(more);
         }
-        let pids: BTreeSet<u32> = owners.values().flatten().map(|owner| owner.pid).collect();
+        let tasks: BTreeSet<u32> = owners.values().flatten().map(|owner| owner.task).collect();
         let mut elsewhere = BTreeMap::new();
         let ours = namespace("self");
-        for pid in pids {
-            if let Some(there) = hallpass_look::into(pid, || namespace(&pid.to_string()))
+        for task in tasks {
+            if let Some(there) = hallpass_look::into(task, || namespace(&task.to_string()))
                 && Some(there) != ours
             {
-                elsewhere.entry(there).or_insert(pid);
+                elsewhere.entry(there).or_insert(task);
             }
         }
         let mut uncounted = 0;
-        for pid in elsewhere.values().take(MAX_NAMESPACES) {
+        for task in elsewhere.values().take(MAX_NAMESPACES) {
             let wanted = |socket: &Socket| is_owned(socket) && !seen.contains(&socket.inode);
-            let more = proc_net::sockets(*pid, wanted);
+            let more = proc_net::sockets(*task, wanted);
             uncounted += more.len();
             seen.extend(more.iter().map(|socket| socket.inode));
             sockets.extend(more);

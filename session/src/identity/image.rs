@@ -1,5 +1,6 @@
 //! Whether a process is still the program that it was, told by three cheap looks.
 
+use super::procfs::by_any_thread;
 use hallpass_look as look;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstat, fstatat};
@@ -8,31 +9,36 @@ use std::os::unix::fs::FileExt;
 
 /// A process, and the program that it ran when this was made. Two descriptors.
 pub(super) struct Image {
-    pid: u32,
-    /// `/proc/PID`: nothing is found in it any more once the process is gone, whoever has its
+    /// Its first thread, or another where that has ended.
+    task: u32,
+    /// `/proc/TASK`: nothing is found in it any more once the process is gone, whoever has its
     /// number by then.
     process: File,
-    /// `/proc/PID/pagemap`, or `/proc/PID/mem` where the kernel has no such: it stays the memory of
+    /// `pagemap` there, or `mem` where the kernel has no such: it stays the memory of
     /// the program that ran when it was opened; after an exec that memory is gone, and reading
     /// gives nothing at all (proc_pid_mem(5); `pagemap_read` in fs/proc/task_mmu.c, `mem_rw` in
     /// fs/proc/base.c).
     memory: File,
     /// Device and inode. Also for a child of vfork(2), which has its parent's memory.
     program: (u64, u64),
-    /// The effective user id, as the owner of `/proc/PID` (proc_pid(5)).
+    /// The effective user id, as the owner of `/proc/TASK` (proc_pid(5)).
     user: u32,
 }
 
 impl Image {
     /// None where the process is gone or may not be looked into.
     pub(super) fn open(pid: u32) -> Option<Self> {
-        let process = File::open(format!("/proc/{pid}")).ok()?;
+        by_any_thread(pid, Self::of)
+    }
+
+    fn of(task: u32) -> Option<Self> {
+        let process = File::open(format!("/proc/{task}")).ok()?;
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
         let open = |name: &str| openat(&process, name, flags, Mode::empty()).ok();
-        let memory = look::into(pid, || open("pagemap").or_else(|| open("mem")));
+        let memory = look::into(task, || open("pagemap").or_else(|| open("mem")));
         let image = Self {
-            pid,
-            program: program(pid, &process)?,
+            task,
+            program: program(task, &process)?,
             user: fstat(&process).ok()?.st_uid,
             memory: File::from(memory?),
             process,
@@ -43,7 +49,7 @@ impl Image {
     /// Whether the process still is this program, of this user.
     pub(super) fn is_there(&self) -> bool {
         self.has_memory()
-            && program(self.pid, &self.process) == Some(self.program)
+            && program(self.task, &self.process) == Some(self.program)
             && fstat(&self.process).is_ok_and(|it| it.st_uid == self.user)
     }
 
@@ -55,8 +61,8 @@ impl Image {
     }
 }
 
-fn program(pid: u32, process: &File) -> Option<(u64, u64)> {
-    let status = look::into(pid, || fstatat(process, "exe", AtFlags::empty())).ok()?;
+fn program(task: u32, process: &File) -> Option<(u64, u64)> {
+    let status = look::into(task, || fstatat(process, "exe", AtFlags::empty())).ok()?;
     Some((status.st_dev, status.st_ino))
 }
 

@@ -283,7 +283,14 @@ pub(crate) fn terminal(pid: u32) -> Option<u32> {
 /// True while the process runs; a zombie does not.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {
-    Stat::of(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+    Stat::of(pid).is_some_and(|stat| !stat.has_ended())
+}
+
+/// The thread whose directory in /proc shows what the process has open: its first, or another where
+/// that has ended. The process's own number where it is gone.
+#[must_use]
+pub fn living_thread(pid: u32) -> u32 {
+    procfs::living_thread(pid).unwrap_or(pid)
 }
 
 /// The parent of a process; none where it is gone.

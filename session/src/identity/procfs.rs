@@ -2,6 +2,7 @@
 //! nothing is trusted to be short, to be UTF-8 or to still be there.
 
 use crate::escape::{WHOLE_PATH, escape_bytes};
+use crate::stat::Stat;
 use hallpass_look as look;
 use std::fs::{self, File};
 use std::io::Read;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 const MAX_CMDLINE: u64 = 64 * 1024;
 /// Longest environment that is read; execve(2) allows more, but nobody's is.
 const MAX_ENVIRON: u64 = 1024 * 1024;
+/// How often the threads of a process are gone through for one that lives.
+const THREAD_TRIES: usize = 3;
 /// The head of /proc/PID/status is shorter than this.
 const MAX_STATUS: u64 = 4096;
 /// All of it: a process may be in 65,536 groups.
@@ -20,22 +23,34 @@ const MAX_WHOLE_STATUS: u64 = 1024 * 1024;
 
 /// The command line's bytes, arguments ended by NUL.
 pub(super) fn cmdline(pid: u32) -> Vec<u8> {
-    read(&format!("/proc/{pid}/cmdline"), MAX_CMDLINE).unwrap_or_default()
+    let cmdline = |task: u32| {
+        let bytes = read(&format!("/proc/{task}/cmdline"), MAX_CMDLINE);
+        bytes.filter(|bytes| !bytes.is_empty())
+    };
+    by_any_thread(pid, cmdline).unwrap_or_default()
 }
 
 /// The variables a process was started with, `NAME=value` ended by NUL; it may have written over
 /// them.
 pub(super) fn environ(pid: u32) -> Vec<u8> {
-    look::into(pid, || read(&format!("/proc/{pid}/environ"), MAX_ENVIRON)).unwrap_or_default()
+    let environ = |task: u32| {
+        let bytes = look::into(task, || read(&format!("/proc/{task}/environ"), MAX_ENVIRON));
+        bytes.filter(|bytes| !bytes.is_empty())
+    };
+    by_any_thread(pid, environ).unwrap_or_default()
 }
 
 /// The executable's path, escaped. It says so where the path does not lead to the file that
 /// runs: it was deleted, or the process lives under another root.
 pub(super) fn exe(pid: u32) -> Option<String> {
-    let link = format!("/proc/{pid}/exe");
-    let path = look::into(pid, || fs::read_link(&link)).ok()?;
+    by_any_thread(pid, exe_of)
+}
+
+fn exe_of(task: u32) -> Option<String> {
+    let link = format!("/proc/{task}/exe");
+    let path = look::into(task, || fs::read_link(&link)).ok()?;
     let text = escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH);
-    if text.ends_with(" (deleted)") || is_same_file(pid, Path::new(&link), &path) {
+    if text.ends_with(" (deleted)") || is_same_file(task, Path::new(&link), &path) {
         return Some(text);
     }
     Some(format!("{text} (another file)"))
@@ -51,7 +66,34 @@ fn is_same_file(pid: u32, link: &Path, other: &Path) -> bool {
 }
 
 pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
-    look::into(pid, || fs::read_link(format!("/proc/{pid}/cwd"))).ok()
+    let cwd = |task| look::into(task, || fs::read_link(format!("/proc/{task}/cwd"))).ok();
+    by_any_thread(pid, cwd)
+}
+
+/// What `look` finds in `/proc/PID`; in that of another thread where the first has ended and left
+/// the process to the others ([`Stat::is_headless`]). They are the process's, so the kernel shows
+/// the same in each.
+pub(crate) fn by_any_thread<T>(pid: u32, look: impl Fn(u32) -> Option<T>) -> Option<T> {
+    look(pid).or_else(|| {
+        // One may end between two reads: look again.
+        (0..THREAD_TRIES)
+            .take_while(|_| Stat::of(pid).is_some_and(|stat| stat.is_headless()))
+            .find_map(|_| threads(pid).filter(|thread| *thread != pid).find_map(&look))
+    })
+}
+
+/// The thread whose directory in /proc shows the process: the first, or one that lives.
+pub(super) fn living_thread(pid: u32) -> Option<u32> {
+    by_any_thread(pid, |task| {
+        let stat = Stat::of(task)?;
+        (!matches!(stat.state, 'Z' | 'X')).then_some(task)
+    })
+}
+
+fn threads(pid: u32) -> impl Iterator<Item = u32> {
+    let listing = fs::read_dir(format!("/proc/{pid}/task"));
+    let names = listing.into_iter().flatten().flatten();
+    names.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 /// The name the kernel keeps for a process whose executable may not be seen.
