@@ -3,6 +3,7 @@
 
 use crate::harness::{Dir, Http, eventually, missing, no_ending};
 use serde_json::Value;
+use std::net::TcpListener;
 
 /// A thread connects, is refused or not, and reads until the end.
 const HEADLESS: &str = r#"
@@ -65,10 +66,12 @@ fn its_connection_is_listed_and_ended() {
     if missing("python3") || no_ending() {
         return;
     }
-    let (dir, server) = (Dir::new(), Http::v4());
-    let command = ["python3", "-c", HEADLESS, &server.port().to_string()];
+    let (dir, listener) = (Dir::new(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let command = ["python3", "-c", HEADLESS, &port.to_string()];
     let running = dir.run(&["--default=allow"], &command).spawn();
     running.expect_stdout("connected");
+    let _kept = listener.accept().unwrap();
     let flow: Value = eventually("the connection", || {
         let listed = dir.hallpass(&["flows", "--json"]).output().ok();
         listed
@@ -78,7 +81,7 @@ fn its_connection_is_listed_and_ended() {
             .map(|line| serde_json::from_str(line).unwrap())
     });
     assert_eq!(flow["app"], python(&dir).as_str(), "{flow}");
-    assert_eq!(flow["port"], server.port());
+    assert_eq!(flow["port"], port);
     let name = format!("{}:{}", flow["session"].as_str().unwrap(), flow["id"]);
     dir.hallpass(&["end", &name]).output().ok().prints("ended");
     running.finish().ok().prints("end of file");
