@@ -6,7 +6,7 @@ use crate::kept;
 use crate::notes;
 use crate::settings;
 use crate::signals::{Blocked, Due};
-use hallpass_wire::{Ask, NameReport, REQUEST_LEN, Refused, Reply};
+use hallpass_wire::{Ask, NameReport, REQUEST_LEN, Refused, Reply, Request};
 
 /// How a held call ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,14 @@ fn answer(allow: bool) -> Answer {
 /// Tells the session that the hook has refused a call by itself.
 pub(crate) fn tell_refused(refused: Refused) {
     tell(&stamped(refused.encode()));
+}
+
+/// Has the session look who the program is, which has just started.
+pub(crate) fn tell_started() {
+    if settings::is_guarded() {
+        return notes::started();
+    }
+    tell(&stamped(Request::started()));
 }
 
 /// What becomes of a look-up that has succeeded.

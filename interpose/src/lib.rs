@@ -37,6 +37,7 @@ mod shells;
 mod signals;
 mod strings;
 mod sys;
+mod titles;
 mod variadic;
 
 /// Runs before main, after the constructors of most other libraries; nothing depends on that.
@@ -57,6 +58,9 @@ extern "C" fn start() {
     // With a guard no call is held here, and nobody has a descriptor of ours.
     if !settings::is_guarded() {
         forks::resolve();
+    }
+    if titles::are_likely() {
+        ask::tell_started();
     }
 }
 

@@ -38,6 +38,12 @@ impl LookingUp {
     }
 }
 
+/// The program has just started: the session is to look who it is.
+pub(crate) fn started() {
+    // A handler has run, which is one of another library's constructor.
+    while sys::connect_nowhere(NoteBytes::started().as_bytes()) == libc::EINTR {}
+}
+
 /// This process starts a file that has a user, a group or capabilities to give, and will not.
 pub(crate) fn unprivileged(path: &[u8]) {
     if let Some(note) = NoteBytes::unprivileged(path) {

@@ -268,6 +268,7 @@ impl AskServer {
                     None if matches!(request, Request::Nested(_)) => {
                         self.say(token, verdict_reply(Verdict::Deny, &Source::Default));
                     }
+                    None if matches!(request, Request::Started) => self.say(token, Reply::Noted),
                     // Killed meanwhile: nobody is refused anything.
                     None if !is_alive(pid) => self.forget(token),
                     None => self.refuse(token, pid, Fallback::NotOurs),

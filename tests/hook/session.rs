@@ -183,7 +183,7 @@ fn serve(
     };
     let steps = match &request {
         Request::Ask(ask) => script(ask, asks),
-        Request::Names(_) | Request::Refused(_) | Request::Nested(_) => {
+        Request::Names(_) | Request::Refused(_) | Request::Nested(_) | Request::Started => {
             vec![Step::Reply(Reply::Noted)]
         }
     };

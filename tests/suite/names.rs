@@ -15,7 +15,7 @@ def attempt(what, *args):
     try: return what(*args) or 'yes'
     except OSError as e: return errno.errorcode.get(e.errno, str(e))
 def note(body):
-    bytes = b'hpNT\3\0' + body
+    bytes = b'hpNT\4\0' + body
     libc.connect(-1, bytes, len(bytes))
 def claim(name, address):
     note(b'\2\0' + struct.pack('BB', len(name), 1) + bytes(4) + name + b'\4' + bytes(7) + socket.inet_aton(address) + bytes(12))

@@ -189,12 +189,12 @@ libc = ctypes.CDLL(None, use_errno=True)
 guarded = "guard=on" in os.environ["HALLPASS"]
 def say(body):
     if guarded:
-        note = b"hpNT" + struct.pack("<HBB", 3, 5, 0) + body
+        note = b"hpNT" + struct.pack("<HBB", 4, 5, 0) + body
         libc.syscall(42 if os.uname().machine == "x86_64" else 203, -1, note, len(note))
         return ctypes.get_errno() == 111
     client = socket.socket(socket.AF_UNIX)
     client.connect("\0hallpass/" + os.environ["HALLPASS"].split(";")[0] + "/ask")
-    client.sendall(b"hpRQ" + struct.pack("<HBB", 3, 4, 0) + body.ljust(1032, b"\0") + bytes(8))
+    client.sendall(b"hpRQ" + struct.pack("<HBB", 4, 4, 0) + body.ljust(1032, b"\0") + bytes(8))
     return client.recv(24)[6:7] == b"\2"
 def frame(kind, data=b""): return say(struct.pack("<BBH", kind, 0, len(data)) + data)
 def join(text):

@@ -35,4 +35,4 @@ pub use variable::{
 };
 
 /// Version of both frames. Any change of a byte's meaning raises it; see docs/wire.md.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;

@@ -20,6 +20,7 @@ const FOUND: u8 = 2;
 const LEFT: u8 = 3;
 const UNPRIVILEGED: u8 = 4;
 const NESTED: u8 = 5;
+const STARTED: u8 = 6;
 
 // The longest look-up decides; what a nested run says must fit as well.
 const _: () = assert!(HEADER_LEN + NESTED_LEN <= MAX_NOTE);
@@ -43,6 +44,9 @@ pub enum Note<'a> {
     Unprivileged(&'a [u8]),
     /// A `hallpass run` inside the session says this.
     Nested(Nested),
+    /// The program has just started, and may write over its command line soon: who wants to know
+    /// which script it runs looks now.
+    Started,
 }
 
 /// The bytes of a note.
@@ -104,6 +108,12 @@ impl NoteBytes {
         Self::new(LEFT, |_| {})
     }
 
+    /// The note of a program that has just started.
+    #[must_use]
+    pub fn started() -> Self {
+        Self::new(STARTED, |_| {})
+    }
+
     /// The note of a program that will run without what its file gives; none for a path that is
     /// too long.
     #[must_use]
@@ -135,6 +145,7 @@ impl<'a> Note<'a> {
                 NoteBytes::unprivileged(path).unwrap_or_else(NoteBytes::left)
             }
             Self::Nested(nested) => NoteBytes::nested(nested),
+            Self::Started => NoteBytes::started(),
         }
     }
 
@@ -182,6 +193,7 @@ impl<'a> Note<'a> {
                 }
             }
             NESTED => Self::Nested(Nested::decode(&mut reader)?),
+            STARTED => Self::Started,
             _ => return Err(DecodeError::Kind(kind)),
         };
         if reader.is_empty() {

@@ -18,6 +18,7 @@ const ASK: u8 = 1;
 const NAMES: u8 = 2;
 const REFUSED: u8 = 3;
 const NESTED: u8 = 4;
+const STARTED: u8 = 5;
 const RESUMED: u8 = 1;
 
 // The longest body decides; an ask must fit as well.
@@ -43,6 +44,9 @@ pub enum Request {
     /// A `hallpass run` inside the session says this. Answered by [`crate::Reply::Noted`] for yes,
     /// by a [`crate::Reply::Verdict`] that denies for no.
     Nested(Nested),
+    /// The program has just started, and may write over its command line soon: who wants to know
+    /// which script it runs looks now. Answered by [`crate::Reply::Noted`].
+    Started,
 }
 
 /// The hooked function.
@@ -114,7 +118,14 @@ impl Request {
             Self::Names(report) => report.encode(),
             Self::Refused(refused) => refused.encode(),
             Self::Nested(nested) => nested.encode(),
+            Self::Started => Self::started(),
         }
+    }
+
+    /// The bytes of a [`Request::Started`].
+    #[must_use]
+    pub fn started() -> [u8; REQUEST_LEN] {
+        frame(STARTED, |_| {})
     }
 
     /// Reads a frame of any origin.
@@ -134,6 +145,7 @@ impl Request {
             NAMES => Self::Names(NameReport::decode(&mut reader)?),
             REFUSED => Self::Refused(Refused::decode(&mut reader)?),
             NESTED => Self::Nested(Nested::decode(&mut reader)?),
+            STARTED => Self::Started,
             _ => return Err(DecodeError::Kind(kind)),
         };
         reader.end()?;

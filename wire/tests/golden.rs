@@ -33,7 +33,7 @@ fn ask_v4() {
     };
     both_ways(
         &Request::Ask(ask),
-        &request(b"hpRQ\x03\0\x01\0\x01\x01\0\0\x34\x12\0\0\x04\0\0\0\0\0\0\0\x7f\0\0\x01"),
+        &request(b"hpRQ\x04\0\x01\0\x01\x01\0\0\x34\x12\0\0\x04\0\0\0\0\0\0\0\x7f\0\0\x01"),
     );
 }
 
@@ -56,7 +56,7 @@ fn ask_v6_resumed() {
     both_ways(
         &Request::Ask(ask),
         &request(
-            b"hpRQ\x03\0\x01\0\x04\x02\x01\0\x35\0\0\0\x06\0\0\0\x04\x03\x02\x01\
+            b"hpRQ\x04\0\x01\0\x04\x02\x01\0\x35\0\0\0\x06\0\0\0\x04\x03\x02\x01\
               \xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\x07",
         ),
     );
@@ -77,7 +77,7 @@ fn every_call_and_protocol_has_its_number() {
         };
         both_ways(
             &Request::Refused(refused),
-            &request(&[b'h', b'p', b'R', b'Q', 3, 0, 3, 0, number, 0, 17, 0, 3, 2]),
+            &request(&[b'h', b'p', b'R', b'Q', 4, 0, 3, 0, number, 0, 17, 0, 3, 2]),
         );
     }
     for (protocol, number) in [
@@ -96,7 +96,7 @@ fn every_call_and_protocol_has_its_number() {
         both_ways(
             &Request::Ask(ask),
             &request(&[
-                b'h', b'p', b'R', b'Q', 3, 0, 1, 0, 2, number, 0, 0, 0, 0, 0, 0, 4,
+                b'h', b'p', b'R', b'Q', 4, 0, 1, 0, 2, number, 0, 0, 0, 0, 0, 0, 4,
             ]),
         );
     }
@@ -110,7 +110,7 @@ fn names() {
         octets: [0xfd; 16],
         scope_id: 0
     }));
-    let mut bytes = request(b"hpRQ\x03\0\x02\0\x06\x02\0\0\0\0\0\0A.test");
+    let mut bytes = request(b"hpRQ\x04\0\x02\0\x06\x02\0\0\0\0\0\0A.test");
     let at = 8 + 8 + 256;
     bytes[at] = 4;
     bytes[at + 8..at + 12].copy_from_slice(&[10, 0, 0, 7]);
@@ -146,11 +146,11 @@ fn replies() {
     let frames: [(Reply, &[u8; REPLY_LEN]); 4] = [
         (
             Reply::Held,
-            b"hpRP\x03\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x04\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Noted,
-            b"hpRP\x03\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x04\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Verdict {
@@ -158,7 +158,7 @@ fn replies() {
                 reason: 9,
                 keep: None,
             },
-            b"hpRP\x03\0\x03\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            b"hpRP\x04\0\x03\0\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ),
         (
             Reply::Verdict {
@@ -169,7 +169,7 @@ fn replies() {
                     counter: 0x0a0b_0c0d,
                 }),
             },
-            b"hpRP\x03\0\x03\x01\0\0\0\0\x0d\x0c\x0b\x0a\x08\x07\x06\x05\x04\x03\x02\x01",
+            b"hpRP\x04\0\x03\x01\0\0\0\0\x0d\x0c\x0b\x0a\x08\x07\x06\x05\x04\x03\x02\x01",
         ),
     ];
     for (reply, bytes) in frames {
@@ -190,11 +190,16 @@ fn nested() {
         (Nested::Refused(3), b"\x06\0\x08\0\x03\0\0\0\0\0\0\0"),
         (Nested::Allowed(3), b"\x07\0\x08\0\x03\0\0\0\0\0\0\0"),
     ] {
-        let frame = [&b"hpRQ\x03\0\x04\0"[..], body].concat();
+        let frame = [&b"hpRQ\x04\0\x04\0"[..], body].concat();
         both_ways(&Request::Nested(nested), &request(&frame));
-        let note = [&b"hpNT\x03\0\x05\0"[..], body].concat();
+        let note = [&b"hpNT\x04\0\x05\0"[..], body].concat();
         let encoded = Note::Nested(nested).encode();
         assert_eq!(encoded.as_bytes(), note);
         assert_eq!(Note::decode(&note), Ok(Note::Nested(nested)));
     }
+}
+
+#[test]
+fn started() {
+    both_ways(&Request::Started, &request(b"hpRQ\x04\0\x05\0"));
 }

@@ -35,9 +35,9 @@ fn header() {
     assert_eq!(Request::decode(&[0; REQUEST_LEN]), Err(DecodeError::Magic));
     assert_eq!(spoilt(ask(), 0, b'H'), DecodeError::Magic);
     assert_eq!(spoilt(ask(), 4, 2), DecodeError::Version(2));
-    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0103));
+    assert_eq!(spoilt(ask(), 5, 1), DecodeError::Version(0x0104));
     assert_eq!(spoilt(ask(), 6, 0), DecodeError::Kind(0));
-    assert_eq!(spoilt(ask(), 6, 5), DecodeError::Kind(5));
+    assert_eq!(spoilt(ask(), 6, 6), DecodeError::Kind(6));
     assert_eq!(spoilt(ask(), 7, 1), DecodeError::Padding);
 }
 

@@ -19,16 +19,17 @@ fn both_ways(note: &Note<'_>, bytes: &[u8]) {
 
 #[test]
 fn golden_bytes() {
-    both_ways(&Note::Left, b"hpNT\x03\0\x03\0");
+    both_ways(&Note::Left, b"hpNT\x04\0\x03\0");
+    both_ways(&Note::Started, b"hpNT\x04\0\x06\0");
     both_ways(
         &Note::Unprivileged(b"/bin/x"),
-        b"hpNT\x03\0\x04\0\x06\0/bin/x",
+        b"hpNT\x04\0\x04\0\x06\0/bin/x",
     );
-    both_ways(&Note::Entered(""), b"hpNT\x03\0\x01\0\0\0");
-    both_ways(&Note::Entered("a.test"), b"hpNT\x03\0\x01\0\x06\0a.test");
+    both_ways(&Note::Entered(""), b"hpNT\x04\0\x01\0\0\0");
+    both_ways(&Note::Entered("a.test"), b"hpNT\x04\0\x01\0\x06\0a.test");
     both_ways(
         &Note::Found(report()),
-        b"hpNT\x03\0\x02\0\x06\x01\x34\x12\x02\0A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"hpNT\x04\0\x02\0\x06\x01\x34\x12\x02\0A.test\x04\0\0\0\0\0\0\0\x0a\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\0",
     );
 }
 
@@ -57,7 +58,7 @@ fn paths_are_bounded() {
     assert!(
         NoteBytes::unprivileged(&[b'a'; 256]).is_none() && NoteBytes::unprivileged(b"").is_none()
     );
-    for bytes in [&b"hpNT\x03\0\x04\0\0\0"[..], b"hpNT\x03\0\x04\0\x02\0a\0"] {
+    for bytes in [&b"hpNT\x04\0\x04\0\0\0"[..], b"hpNT\x04\0\x04\0\x02\0a\0"] {
         assert_eq!(Note::decode(bytes), Err(DecodeError::Field("path")));
     }
 }
@@ -83,7 +84,7 @@ fn bytes_that_are_no_note() {
     assert_eq!(spoilt(0, b'H'), Err(DecodeError::Magic));
     assert_eq!(spoilt(4, 2), Err(DecodeError::Version(2)));
     assert_eq!(spoilt(6, 0), Err(DecodeError::Kind(0)));
-    assert_eq!(spoilt(6, 6), Err(DecodeError::Kind(6)));
+    assert_eq!(spoilt(6, 7), Err(DecodeError::Kind(7)));
     assert_eq!(spoilt(7, 1), Err(DecodeError::Padding));
     assert_eq!(spoilt(8, 0), Err(DecodeError::Name));
     assert_eq!(spoilt(9, 33), Err(DecodeError::Field("count")));
@@ -96,7 +97,7 @@ fn bytes_that_are_no_note() {
 
 #[test]
 fn nested_bodies_that_are_none() {
-    let body = |body: &[u8]| Note::decode(&[b"hpNT\x03\0\x05\0", body].concat()).map(|_| ());
+    let body = |body: &[u8]| Note::decode(&[b"hpNT\x04\0\x05\0", body].concat()).map(|_| ());
     let field = Err(DecodeError::Field("length"));
     assert_eq!(body(b""), field);
     assert_eq!(body(b"\0\0\0\0"), Err(DecodeError::Kind(0)));

@@ -84,7 +84,7 @@ fn request() -> impl Strategy<Value = Request> {
         any::<u64>().prop_map(Nested::Refused),
     ]
     .prop_map(Request::Nested);
-    prop_oneof![ask, names, refused, nested]
+    prop_oneof![ask, names, refused, nested, Just(Request::Started)]
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn arbitrary_replies_do_not_panic(mut frame in any::<[u8; REPLY_LEN]>()) {
         let _ = Reply::decode(&frame);
-        frame[..6].copy_from_slice(b"hpRP\x03\0");
+        frame[..6].copy_from_slice(b"hpRP\x04\0");
         if let Ok(reply) = Reply::decode(&frame) {
             prop_assert_eq!(reply.encode(), frame);
         }

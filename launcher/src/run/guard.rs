@@ -284,6 +284,10 @@ impl Decide for Decider {
                 }
             }
             Ok(Note::Left) => lock(&self.look_ups).leave(caller),
+            // Who it is now it stays, whatever it calls itself.
+            Ok(Note::Started) => {
+                let _ = lock(&self.targets).identify(caller.pid);
+            }
             Ok(Note::Found(names)) => {
                 let noted = lock(&self.targets).note(caller.pid, &names);
                 if noted != Noted::Nothing {

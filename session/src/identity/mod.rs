@@ -221,6 +221,13 @@ impl Identifier {
         None
     }
 
+    /// Whether it has not made an exec since it was looked at: another command line is a title
+    /// that it has given itself.
+    fn is_watched(&self, pid: u32) -> bool {
+        let watched = self.watched.get(&pid);
+        watched.is_some_and(|(image, _)| image.is_there())
+    }
+
     /// A process changes its identity by exec, which changes its executable or command line.
     fn process(&mut self, pid: u32) -> Option<Arc<Process>> {
         let started = Stat::of(pid)?.started;
@@ -229,7 +236,7 @@ impl Identifier {
         if let Some(seen) = self.seen.get(&pid)
             && seen.started == started
             && seen.exe == exe
-            && seen.cmdline == cmdline
+            && (seen.cmdline == cmdline || self.is_watched(pid))
         {
             return Some(Arc::clone(&seen.process));
         }

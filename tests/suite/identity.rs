@@ -1,5 +1,5 @@
-//! A process whose first thread has ended while another goes on: nothing in `/proc/PID` shows what
-//! it is any more.
+//! Who a process is, where `/proc/PID` does not say it any more: its first thread has ended while
+//! another goes on, or it has written a title over its command line.
 
 use crate::harness::{Dir, Http, eventually, missing, no_ending};
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn a_rule_for_a_program_holds_after_its_first_thread_has_ended() {
 }
 
 #[test]
-fn its_connection_is_listed_and_ended() {
+fn the_connection_of_a_process_whose_first_thread_has_ended_is_listed_and_ended() {
     if missing("python3") || no_ending() {
         return;
     }
@@ -85,4 +85,32 @@ fn its_connection_is_listed_and_ended() {
     let name = format!("{}:{}", flow["session"].as_str().unwrap(), flow["id"]);
     dir.hallpass(&["end", &name]).output().ok().prints("ended");
     running.finish().ok().prints("end of file");
+}
+
+#[test]
+fn a_script_is_known_under_the_title_that_it_gives_itself() {
+    if missing("node") {
+        return;
+    }
+    let (dir, server) = (Dir::new(), Http::v4());
+    let script = dir.script(
+        "titled.js",
+        r#"
+process.title = "a title longer than the command line, which is gone then".repeat(9);
+const socket = require("net").connect(+process.argv[2], "127.0.0.1");
+socket.on("connect", () => { console.log("connected"); socket.end(); });
+socket.on("error", (error) => console.log(error.code));
+"#,
+    );
+    let policy = serde_json::json!({
+        "version": 1,
+        "default": "allow",
+        "rules": [{"do": "deny", "to": ["@loopback"], "app": format!("script:{script}")}],
+    });
+    let policy = dir.write("policy.json", policy.to_string());
+    let flags = ["--policy", policy.to_str().unwrap(), "--prompt=none", "-v"];
+    let command = ["node", &script, &server.port().to_string()];
+    let outcome = dir.run(&flags, &command).output();
+    outcome.prints("ECONNREFUSED").says("titled.js[");
+    assert_eq!(server.connections(), 0);
 }
