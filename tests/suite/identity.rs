@@ -87,30 +87,38 @@ fn the_connection_of_a_process_whose_first_thread_has_ended_is_listed_and_ended(
     running.finish().ok().prints("end of file");
 }
 
+/// Node programs that write over their command line first; what they do then, and what it says.
 #[test]
 fn a_script_is_known_under_the_title_that_it_gives_itself() {
     if missing("node") {
         return;
     }
-    let (dir, server) = (Dir::new(), Http::v4());
-    let script = dir.script(
-        "titled.js",
-        r#"
-process.title = "a title longer than the command line, which is gone then".repeat(9);
+    let connects = r#"
 const socket = require("net").connect(+process.argv[2], "127.0.0.1");
 socket.on("connect", () => { console.log("connected"); socket.end(); });
 socket.on("error", (error) => console.log(error.code));
-"#,
-    );
-    let policy = serde_json::json!({
-        "version": 1,
-        "default": "allow",
-        "rules": [{"do": "deny", "to": ["@loopback"], "app": format!("script:{script}")}],
-    });
-    let policy = dir.write("policy.json", policy.to_string());
-    let flags = ["--policy", policy.to_str().unwrap(), "--prompt=none", "-v"];
-    let command = ["node", &script, &server.port().to_string()];
-    let outcome = dir.run(&flags, &command).output();
-    outcome.prints("ECONNREFUSED").says("titled.js[");
-    assert_eq!(server.connections(), 0);
+"#;
+    let starts = r#"
+const url = `http://127.0.0.1:${process.argv[2]}/`;
+const curl = require("child_process").spawn("curl", ["-sS", url]);
+curl.on("exit", (status) => console.log("curl", status));
+"#;
+    for (body, app, said) in [
+        (connects, "script:PATH", "ECONNREFUSED"),
+        (starts, "parent:titled.js", "curl 7"),
+    ] {
+        let (dir, server) = (Dir::new(), Http::v4());
+        let title = "process.title = 'longer than the command line, which is gone'.repeat(9);";
+        let script = dir.script("titled.js", &format!("{title}{body}"));
+        let policy = serde_json::json!({
+            "version": 1,
+            "default": "allow",
+            "rules": [{"do": "deny", "to": ["@loopback"], "app": app.replace("PATH", &script)}],
+        });
+        let policy = dir.write("policy.json", policy.to_string());
+        let flags = ["--policy", policy.to_str().unwrap(), "--prompt=none"];
+        let command = ["node", &script, &server.port().to_string()];
+        dir.run(&flags, &command).output().prints(said);
+        assert_eq!(server.connections(), 0);
+    }
 }

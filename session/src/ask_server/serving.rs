@@ -20,8 +20,11 @@ impl AskServer {
                     .record_refusal(refused_by_hook(pid, identity, *refused), &identity.runs);
                 self.say(token, Reply::Noted);
             }
-            // It has been looked at.
-            Request::Started => self.say(token, Reply::Noted),
+            Request::Started => {
+                // Not by its stamp, which tells nobody who it is as a parent.
+                let _ = self.targets.identify(pid);
+                self.say(token, Reply::Noted);
+            }
             // No filter marks a process here, so the thread does not matter.
             Request::Nested(said) => {
                 let reply = if self.targets.nested(&self.core, pid, pid, said) {
