@@ -122,3 +122,29 @@ curl.on("exit", (status) => console.log("curl", status));
         assert_eq!(server.connections(), 0);
     }
 }
+
+/// docs/threat-model.md says so: a rule for a program is about its file.
+#[test]
+fn a_copy_under_another_name_is_another_program() {
+    if missing("curl") {
+        return;
+    }
+    let (dir, server) = (Dir::new(), Http::v4());
+    let original = std::fs::read("/usr/bin/curl").unwrap();
+    let copy = dir.script("another-name", "");
+    std::fs::write(&copy, original).unwrap();
+    let policy = serde_json::json!({
+        "version": 1,
+        "default": "allow",
+        "rules": [{"do": "deny", "to": ["@loopback"], "app": "/usr/bin/curl"}],
+    });
+    let policy = dir.write("policy.json", policy.to_string());
+    let flags = ["--policy", policy.to_str().unwrap(), "--prompt=none"];
+    let url = server.url();
+    dir.run(&flags, &["/usr/bin/curl", "-sS", &url])
+        .output()
+        .code(7);
+    assert_eq!(server.connections(), 0);
+    dir.run(&flags, &[&copy, "-sS", &url]).output().ok();
+    assert_eq!(server.connections(), 1);
+}
