@@ -43,7 +43,11 @@ fn pending_shows_program_command_line_address_and_port() {
         assert!(list.contains(text), "no {text:?} in {list}");
     }
     dir.hallpass(&["answer", "deny"]).output().ok();
-    running.finish().code(7);
+    let outcome = running.finish().code(7);
+    let lines = outcome
+        .stderr
+        .matches("waits for an answer: see `hallpass pending`");
+    assert_eq!(lines.count(), 1, "{outcome}");
 }
 
 #[test]

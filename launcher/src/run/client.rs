@@ -8,11 +8,11 @@ use crate::prompt::{Prompt, Wish};
 use crate::say::say;
 use hallpass_session::control::client::{Client as Connection, ClientError};
 use hallpass_session::control::protocol::Message;
-use hallpass_session::event::{Event, Kind};
+use hallpass_session::event::{Event, FlowLine, Kind};
 use hallpass_session::render;
 use hallpass_session::verdict::Source;
 use nix::unistd::Pid;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub(super) struct Client {
     prompt: Prompt,
     /// Refusals that were told.
     told: u32,
+    /// It was told that a call waits for somebody elsewhere.
+    told_of_waiting: bool,
     /// The session's word that CMD has ended has arrived: nothing of before is outstanding.
     has_ended: bool,
     /// The terminal was lost and the session must not wait for it.
@@ -245,6 +247,9 @@ impl Client {
         if matches!(event.kind, Kind::Ended { .. }) {
             self.has_ended = true;
         }
+        if let Kind::Asked { flow, .. } = &event.kind {
+            self.tell_of_waiting(flow);
+        }
         let is_wanted = if self.verbose {
             render::is_for_verbose(event)
         } else {
@@ -253,6 +258,21 @@ impl Client {
         if is_wanted {
             self.say(&render::event(event));
         }
+    }
+
+    /// A call waits, and neither this terminal nor a window of ours asks: once, unless the line would
+    /// go across a program's screen.
+    fn tell_of_waiting(&mut self, flow: &FlowLine) {
+        let may_be_told = self.verbose || !io::stderr().is_terminal();
+        if self.asks || self.told_of_waiting || !may_be_told {
+            return;
+        }
+        self.told_of_waiting = true;
+        self.say(&format!(
+            "{} waits for an answer: see `hallpass pending`, then `hallpass answer allow` or \
+             `hallpass answer deny`",
+            render::flow(flow)
+        ));
     }
 
     /// Counts a refusal; false once there were too many to tell each.
