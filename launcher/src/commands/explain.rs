@@ -6,6 +6,7 @@ use self::destination::{To, parse};
 use super::failure::{Failure, Outcome};
 use super::output::Output;
 use crate::run::args::PolicyArgs;
+use crate::run::coverage;
 use crate::run::policy::assemble;
 use crate::say::say;
 use hallpass_policy::{
@@ -14,6 +15,9 @@ use hallpass_policy::{
 use hallpass_session::environment;
 use hallpass_session::problem::Problem;
 use nix::unistd::{Uid, User};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// Say what would decide a connection to DEST, and why. Names are not looked up.
@@ -27,7 +31,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "ADDRESS")]
     address: Option<IpAddr>,
 
-    /// Who connects: a path, a name, `script:PATH`, `parent:NAME`, `package:…`, `user:NAME`.
+    /// Who connects: a path, a name (of the program, or script, that a shell would start),
+    /// `script:PATH`, `parent:NAME`, `package:…`, `user:NAME`.
     #[arg(long, value_name = "APP", value_parser = app)]
     app: Option<AppPattern>,
 
@@ -66,7 +71,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
         Failure::Said
     })?;
     let environment = environment::read();
-    let explanation = explain(&policy.policy, &environment, args)?;
+    let started = started(args.app.as_ref(), std::env::var_os("PATH").as_deref());
+    let app = started.as_ref().or(args.app.as_ref());
+    let explanation = explain(&policy.policy, &environment, args, app)?;
     let mut output = Output::new();
     if args.json {
         output.json(&explanation)?;
@@ -74,6 +81,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
         output.line(explanation.to_string().trim_end())?;
     }
     output.finish()?;
+    if let (Some(AppPattern::Name(name)), Some(started)) = (&args.app, &started) {
+        say(&format!(
+            "{name} stands for {started}, the first on PATH; give another by its path"
+        ));
+    }
     if let (To::Name { name, .. }, None) = (&args.to, args.address) {
         let (address, place) = stand_in(name);
         say(&format!(
@@ -87,8 +99,9 @@ fn explain(
     policy: &Policy,
     environment: &Environment,
     args: &ExplainArgs,
+    app: Option<&AppPattern>,
 ) -> Result<hallpass_policy::Explanation, Problem> {
-    let subject = subject(args.app.as_ref());
+    let subject = subject(app);
     let explain = |protocol, endpoint, names: &[&str]| {
         let query = Query {
             subject: &subject,
@@ -143,6 +156,24 @@ fn explain(
             &[],
         )),
     }
+}
+
+/// The program or script that a shell would start for a name; none where it is no name, or names
+/// nothing.
+fn started(app: Option<&AppPattern>, search: Option<&OsStr>) -> Option<AppPattern> {
+    let Some(AppPattern::Name(name)) = app else {
+        return None;
+    };
+    let found = coverage::find(OsStr::new(name), search)?;
+    let mut head = [0; 2];
+    let mut file = File::open(&found).ok()?;
+    let is_script = file.read_exact(&mut head).is_ok() && &head == b"#!";
+    // What runs is the file behind all links; a script keeps the path that it was started by.
+    let text = match is_script {
+        true => format!("script:{}", found.to_str()?),
+        false => found.canonicalize().ok()?.to_str()?.to_owned(),
+    };
+    text.parse().ok()
 }
 
 /// Somebody whom just this pattern describes.
@@ -208,7 +239,7 @@ mod tests {
             attached: Vec::new(),
             nameservers: Vec::new(),
         };
-        explain(&policy.policy, &environment, &args).map_or_else(
+        explain(&policy.policy, &environment, &args, args.app.as_ref()).map_or_else(
             |problem| problem.to_string(),
             |explanation| explanation.to_string(),
         )
@@ -245,6 +276,29 @@ mod tests {
         assert!(said(&format!("10.0.0.7 {rules} {file} --app script:/x/npm")).starts_with("ask"));
         assert!(said(&format!("10.0.0.7 {rules} {file}")).starts_with("deny"));
         std::fs::remove_file(dir).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_what_a_shell_would_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(&path, mode).unwrap();
+            path.into_os_string().into_string().unwrap()
+        };
+        let (program, script) = (file("prog", b"\x7fELF"), file("script", b"#!/bin/sh\n"));
+        std::os::unix::fs::symlink(&program, dir.path().join("link")).unwrap();
+        let find = |name: &str| {
+            let name = name.parse().unwrap();
+            started(Some(&name), Some(dir.path().as_os_str())).map(|it| it.to_string())
+        };
+        let real = std::fs::canonicalize(program).unwrap();
+        assert_eq!(find("link").as_deref(), real.to_str());
+        assert_eq!(find("script"), Some(format!("script:{script}")));
+        assert_eq!(find("nothing"), None);
+        assert_eq!(find("user:alice"), None);
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn unreached(path: &Path) -> Option<Reason> {
 }
 
 /// As execvp(3): a name with a slash is a path, else the first executable in $PATH.
-fn find(program: &OsStr, search: Option<&OsStr>) -> Option<PathBuf> {
+pub(crate) fn find(program: &OsStr, search: Option<&OsStr>) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return Some(program.into());
     }

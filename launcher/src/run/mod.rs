@@ -22,7 +22,7 @@ use std::process::ExitCode;
 pub(crate) mod args;
 mod client;
 mod command;
-mod coverage;
+pub(crate) mod coverage;
 mod descriptors;
 mod engine;
 mod forward;
