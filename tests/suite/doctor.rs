@@ -22,7 +22,7 @@ fn where_everything_is_there_run_works() {
     dir.run(&["--default=deny"], &["true"]).output().ok();
     let json = dir.hallpass(&["doctor", "--json"]).output().ok();
     assert_eq!(json.stdout.lines().count(), 1);
-    for check in ["kernel", "runtime", "hook", "rules"] {
+    for check in ["kernel", "runtime", "hook", "rules", "logs"] {
         assert_eq!(found(&json, check)["state"], "ok", "{check}");
     }
     let sockets = if makes_sockets() { "note" } else { "ok" };
@@ -30,6 +30,21 @@ fn where_everything_is_there_run_works() {
     let report: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(report["works"], true);
     dir.expect_nothing_left();
+}
+
+#[test]
+fn where_no_log_can_be_kept_a_run_goes_on_without_and_both_say_so() {
+    let dir = Dir::new();
+    let file = dir.write("no-directory", "");
+    let run = |words: &[&str]| dir.hallpass(words).env("XDG_STATE_HOME", &file).output();
+    let logs = found(&run(&["doctor", "--json"]).ok(), "logs");
+    assert_eq!(logs["state"], "note");
+    assert!(
+        logs["instead"].to_string().contains("XDG_STATE_HOME"),
+        "{logs}"
+    );
+    let outcome = run(&["run", "--default=allow", "--report=text", "--", "true"]).ok();
+    outcome.says("the session goes on without a log");
 }
 
 #[test]

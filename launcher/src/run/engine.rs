@@ -268,11 +268,10 @@ fn start_log(name: &str, core: &Arc<OnceLock<Core>>) -> (Vec<Sink>, Option<LogWr
     };
     let core = Arc::clone(core);
     let (log, writer) = Log::start(&paths::log_file(&dir, name), move |problem| {
-        if let Some(core) = core.get() {
-            core.record(Kind::Coverage {
-                text: in_one_line(&problem),
-            });
-        }
+        // It may be known before there is anybody to record it.
+        core.wait().record(Kind::Coverage {
+            text: in_one_line(&problem),
+        });
     });
     let sink: Sink = Box::new(move |event: &Event| log.record(event.clone()));
     (vec![sink], Some(writer))

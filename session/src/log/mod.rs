@@ -187,6 +187,17 @@ impl Writer {
     }
 }
 
+/// Tries to make a log in `dir`, and removes it.
+///
+/// # Errors
+/// Why a session would have none.
+pub fn try_in(dir: &Path) -> Result<(), Problem> {
+    let path = dir.join(format!("try-{}.jsonl", std::process::id()));
+    open(&path)?;
+    let _ = std::fs::remove_file(path);
+    Ok(())
+}
+
 /// Makes the log; its lock tells [`prune`] that the session is alive.
 fn open(path: &Path) -> Result<File, Problem> {
     let failed =

@@ -4,12 +4,12 @@ use super::Check;
 use crate::run::{hook_file, window};
 use hallpass_session::problem::{Problem, show_path};
 use hallpass_session::runtime_dir::{RuntimeDir, bases};
-use hallpass_session::{paths, rules_file};
+use hallpass_session::{log, paths, rules_file};
 use std::fs::OpenOptions;
 
-/// Runtime directory, hook, rules, window, terminal.
+/// Runtime directory, hook, rules, logs, window, terminal.
 pub(super) fn checks() -> Vec<Check> {
-    let mut checks = vec![runtime(), hook(), rules()];
+    let mut checks = vec![runtime(), hook(), rules(), logs()];
     let (window, terminal) = (window::program(), has_terminal());
     let is_nowhere = window.is_err() && !terminal;
     checks.push(match window {
@@ -63,6 +63,19 @@ fn rules() -> Check {
             Check::ok("rules", format!("{count} saved in {}", show_path(&path)))
         }
         Err(problem) => trouble("rules", &problem),
+    }
+}
+
+/// A run without a log is better than none.
+fn logs() -> Check {
+    let tried = paths::state_dir(&paths::environment).and_then(|dir| {
+        log::try_in(&dir)?;
+        Ok(dir)
+    });
+    match tried {
+        Ok(dir) => Check::ok("logs", format!("of sessions are in {}", show_path(&dir))),
+        Err(problem) => Check::note("logs", format!("{}: {}", problem.place, problem.what))
+            .instead("sessions go on without one; XDG_STATE_HOME names another place"),
     }
 }
 
