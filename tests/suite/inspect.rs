@@ -108,6 +108,39 @@ fn check_accepts_a_good_file_and_names_the_place_in_a_bad_one() {
 }
 
 #[test]
+fn what_a_shell_writes_into_a_pipe_is_read_like_a_file() {
+    let dir = Dir::new();
+    let hallpass = env!("CARGO_BIN_EXE_hallpass");
+    let policy = r#"{"version":1,"default":"deny","rules":[{"do":"allow","to":["@loopback"]}]}"#;
+    let piped = |words: &str, text: &str| {
+        let script = format!("text=$1; pipe() {{ printf %s \"$text\"; }}; \"$0\" {words}");
+        dir.bare(&["bash", "-c", &script, hallpass, text]).output()
+    };
+    piped("check <(pipe)", policy).ok();
+    piped("explain --policy <(pipe) 127.0.0.1", policy)
+        .ok()
+        .prints("allow: ");
+    piped("explain --policy <(sleep 0.3; pipe) 127.0.0.1", policy)
+        .ok()
+        .prints("allow: ");
+    piped(
+        "explain --default deny --allow-list <(pipe) 127.0.0.1",
+        "127.0.0.1\n",
+    )
+    .ok()
+    .prints("allow: ");
+    piped("import deno <(pipe)", "--allow-net=127.0.0.1:80")
+        .ok()
+        .prints("127.0.0.1:80");
+    piped("run --policy <(pipe) -- true", policy).ok();
+    piped("run --policy <(pipe) -- touch ran", "{")
+        .code(125)
+        .says("/dev/fd/");
+    piped("run --policy <(:) -- touch ran", "").code(125);
+    assert!(!dir.path("home/ran").exists());
+}
+
+#[test]
 fn rules_list_as_json_is_what_rules_add_wrote() {
     let dir = Dir::new();
     dir.hallpass(&[

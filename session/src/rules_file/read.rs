@@ -1,10 +1,13 @@
-//! Reading a file that a person named: regular, bounded, and with a clear word where not.
+//! Reading a file that a person named: regular or a shell's pipe, bounded, and with a clear word
+//! where not.
 
 use crate::problem::{Problem, show_path};
 use hallpass_policy::{FILE_MAX, FileError, RuleFile};
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -54,8 +57,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<RuleFile, Problem> {
     })
 }
 
-/// The content of a regular file of at most `max` bytes; None where there is no such file.
-/// Never waits, whatever stands at `path`.
+/// The content of a regular file, or of a pipe without a name (a shell's `<(…)`), of at most `max`
+/// bytes; None where there is no such file. Waits only for who writes such a pipe, whatever stands
+/// at `path`.
 ///
 /// # Errors
 /// It is something else, cannot be read, or is too long.
@@ -71,7 +75,13 @@ pub fn read_bounded(path: &Path, max: usize) -> Result<Option<Vec<u8>>, Problem>
         Err(error) if error.kind() == io::ErrorKind::NotFound => return missing(path, &error),
         Err(error) => return Err(unreadable(path, &error)),
     };
-    regular(path, &file)?;
+    if is_nameless_pipe(&file) {
+        // It is ours alone: opening it in /proc has made it anew.
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))
+            .map_err(|errno| unreadable(path, &errno.into()))?;
+    } else {
+        regular(path, &file)?;
+    }
     let mut bytes = Vec::new();
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit)
@@ -85,6 +95,11 @@ pub fn read_bounded(path: &Path, max: usize) -> Result<Option<Vec<u8>>, Problem>
         ));
     }
     Ok(Some(bytes))
+}
+
+fn is_nameless_pipe(file: &File) -> bool {
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    link.is_ok_and(|link| link.as_os_str().as_bytes().starts_with(b"pipe:["))
 }
 
 fn regular(path: &Path, file: &File) -> Result<(), Problem> {
