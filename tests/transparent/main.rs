@@ -29,6 +29,7 @@ mod server;
 
 mod asked;
 mod browser;
+mod checked;
 mod clients;
 mod counts;
 mod nasty;

@@ -1,7 +1,7 @@
 //! Memory: what of it a program may read and write, and mappings of our own.
 
 use super::new_fd;
-use super::raw::syscall;
+use super::raw::{is_under_valgrind, syscall};
 use core::ffi::c_int;
 use core::mem::size_of;
 use hallpass_wire::{PAGE_LEN, Page};
@@ -10,7 +10,12 @@ use hallpass_wire::{PAGE_LEN, Page};
 ///
 /// rt_sigprocmask copies the set before it looks at `how`: EFAULT if it cannot, else EINVAL for a
 /// `how` that does not exist. A null set is none at all, so the word beside it stands for it.
+///
+/// Valgrind would report the call as the program's mistake, and reports a bad address by itself.
 pub(crate) fn is_readable(word: usize) -> bool {
+    if is_under_valgrind() {
+        return true;
+    }
     let word = if word == 0 { size_of::<u64>() } else { word };
     let args = [usize::MAX, word, 0, size_of::<u64>(), 0, 0];
     // SAFETY: the kernel checks the address, and changes nothing for an unknown `how`.
@@ -19,7 +24,11 @@ pub(crate) fn is_readable(word: usize) -> bool {
 }
 
 /// Whether the aligned four bytes at `word` can be written to, by adding nothing to them.
+/// Valgrind as above.
 pub(crate) fn is_writable(word: usize) -> bool {
+    if is_under_valgrind() {
+        return true;
+    }
     const FUTEX_WAKE_OP_PRIVATE: usize = 5 | 128;
     const ADD_NOTHING: usize = 1 << 28;
     let args = [word, FUTEX_WAKE_OP_PRIVATE, 0, 0, word, ADD_NOTHING];
