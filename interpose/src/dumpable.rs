@@ -5,16 +5,30 @@
 //! (PR_SET_DUMPABLE, prctl(2)); most who change them do start one. The others (apt's methods) get
 //! it back when they first use the network, unless they have put it aside themselves.
 
-use crate::{errno, settings, sys};
+use crate::{filters, settings, sys};
 use core::ffi::{c_int, c_ulong};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// The program has said itself what it wants to be.
 static IS_SETTLED: AtomicBool = AtomicBool::new(false);
 
+/// Looks up the real function, which may be called in signal handlers.
+pub(crate) fn resolve() {
+    real!(socket);
+}
+
+/// The program says itself what it wants to be.
+pub(crate) fn settle() {
+    IS_SETTLED.store(true, Ordering::Relaxed);
+}
+
 /// Comes before each call that the guard is to look at.
 pub(crate) fn stay() {
-    if !settings::keeps_dumpable() || IS_SETTLED.load(Ordering::Relaxed) || sys::is_dumpable() {
+    if !settings::keeps_dumpable()
+        || IS_SETTLED.load(Ordering::Relaxed)
+        || filters::is_filtered()
+        || sys::is_dumpable()
+    {
         return;
     }
     // A program with other ids than it was started with had them changed, and has started none
@@ -34,34 +48,11 @@ fn started_with(id: c_ulong) -> u32 {
 }
 
 hook! {
-    /// prctl(2), whose arguments after the first are up to four words
-    unsafe fn prctl(
-        option: c_int,
-        a: c_ulong,
-        b: c_ulong,
-        c: c_ulong,
-        d: c_ulong,
-    ) -> c_int, absent -1 => {
-        if option == libc::PR_SET_DUMPABLE {
-            IS_SETTLED.store(true, Ordering::Relaxed);
-        }
-        // SAFETY: the program's own arguments.
-        let result = unsafe {
-            sys::process_control(option, [a as usize, b as usize, c as usize, d as usize])
-        };
-        result.unwrap_or_else(fail)
-    }
-}
-
-hook! {
     /// socket(2): in some places the guard makes it
     unsafe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int, absent -1 => {
         stay();
-        sys::socket(family, kind, protocol).unwrap_or_else(fail)
+        // Not a raw call: another library behind ours may make sockets of its own (socket_wrapper).
+        // SAFETY: the program's own arguments.
+        unsafe { real!(socket)(family, kind, protocol) }
     }
-}
-
-fn fail(errno: c_int) -> c_int {
-    errno::set(errno);
-    -1
 }

@@ -22,6 +22,7 @@ mod channel;
 mod dumpable;
 mod environment;
 mod errno;
+mod filters;
 mod forks;
 mod gate;
 mod kept;
@@ -52,6 +53,7 @@ static CONSTRUCTOR: extern "C" fn() = start;
 extern "C" fn start() {
     settings::session();
     calls::resolve();
+    dumpable::resolve();
     messages::resolve();
     programs::resolve();
     variadic::resolve();

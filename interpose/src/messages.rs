@@ -5,7 +5,7 @@
 mod asked;
 mod cheap;
 
-use crate::{dumpable, settings};
+use crate::{dumpable, filters, settings};
 use core::ffi::{c_int, c_uint};
 use core::ptr;
 use libc::{mmsghdr, msghdr, ssize_t};
@@ -27,6 +27,10 @@ hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t, absent -1 => {
         if settings::is_guarded() {
             dumpable::stay();
+            if filters::is_filtered() {
+                // SAFETY: the program's own arguments.
+                return unsafe { real!(sendmsg)(fd, message, flags) };
+            }
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_message(fd, message, flags) };
         }
@@ -46,6 +50,10 @@ hook! {
         let count = count.min(MAX_MESSAGES);
         if settings::is_guarded() {
             dumpable::stay();
+            if filters::is_filtered() {
+                // SAFETY: the program's own arguments.
+                return unsafe { real!(sendmmsg)(fd, messages, count, flags) };
+            }
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_messages(fd, messages, count, flags) };
         }

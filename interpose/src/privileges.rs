@@ -4,7 +4,7 @@
 
 use crate::environment::{self, variable};
 use crate::sys::{self, File};
-use crate::{notes, settings};
+use crate::{filters, notes, settings};
 use core::ffi::{CStr, c_char};
 
 /// Longer paths are not told (docs/wire.md).
@@ -56,7 +56,7 @@ pub(crate) unsafe fn starts_searched(file: *const c_char) {
 }
 
 fn is_told() -> bool {
-    settings::is_guarded() && sys::has_no_new_privileges()
+    settings::is_guarded() && !filters::is_filtered() && sys::has_no_new_privileges()
 }
 
 /// # Safety

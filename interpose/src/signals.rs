@@ -1,13 +1,16 @@
 //! Signals during an ask: kept away while we hold descriptors, let through in between.
 //!
 //! A handler may leave by siglongjmp (wget does), so it must never run while anything of ours is
-//! open. All signals are therefore blocked during an ask; one that would run a handler, stop or
+//! open. Signals are therefore blocked during an ask; one that would run a handler, stop or
 //! kill makes us withdraw the ask, and is delivered when the mask is restored.
 
 use crate::sys;
 use core::ffi::c_int;
 
-const ALL: u64 = u64::MAX;
+/// All but SIGSYS, which the program's own seccomp filter may raise at a system call of ours
+/// (SECCOMP_RET_TRAP): blocked it would kill the program, where the handler most often has the call
+/// fail.
+const KEPT_AWAY: u64 = !bit(libc::SIGSYS);
 const SIG_DFL: usize = 0;
 const SIG_IGN: usize = 1;
 
@@ -22,7 +25,7 @@ const fn bit(signal: c_int) -> u64 {
     1_u64 << ((signal as u32).wrapping_sub(1) & 63)
 }
 
-/// All signals are blocked while this lives.
+/// Signals are blocked while this lives.
 pub(crate) struct Blocked {
     /// The program's own mask.
     before: u64,
@@ -31,7 +34,7 @@ pub(crate) struct Blocked {
 impl Blocked {
     pub(crate) fn new() -> Self {
         Self {
-            before: sys::set_signal_mask(ALL),
+            before: sys::block_signals(KEPT_AWAY),
         }
     }
 

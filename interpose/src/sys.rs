@@ -8,7 +8,7 @@ mod ids;
 mod memory;
 mod raw;
 
-pub(crate) use ids::{become_dumpable, ids, is_dumpable, process_control, socket};
+pub(crate) use ids::{become_dumpable, ids, is_dumpable, process_control, seccomp};
 pub(crate) use memory::{Mapping, PATH_LEN, is_readable, is_writable, map_page, private_page};
 
 use core::ffi::{c_char, c_int, c_long};
@@ -68,7 +68,7 @@ pub(crate) fn process() -> u32 {
 }
 
 /// A descriptor from a call that makes one, moved high. Where the program has used up its soft
-/// limit, the limit is raised for that one call: the descriptor is gone before the program's own
+/// limit, or lowered it below what it has open, the limit is raised for that one call: the descriptor is gone before the program's own
 /// call returns, so the program's count stays right.
 fn new_fd(number: c_long, args: [usize; 6]) -> Result<Fd, Errno> {
     // SAFETY: callers pass no pointers but such that outlive the call.
@@ -97,11 +97,10 @@ fn raise_limit() -> Option<[u64; 2]> {
     // SAFETY: `limit` is a struct rlimit64 (two u64) to write to.
     unsafe { syscall(libc::SYS_prlimit64, args) }.ok()?;
     let [soft, hard] = limit;
-    let raised = soft.saturating_add(8).min(hard);
-    if raised == soft {
+    if hard == soft {
         return None;
     }
-    set_limit(&[raised, hard]);
+    set_limit(&[hard, hard]);
     Some(limit)
 }
 
@@ -315,18 +314,20 @@ pub(crate) fn is_nonblocking(fd: c_int) -> bool {
     flags.is_ok_and(|flags| flags & libc::O_NONBLOCK as usize != 0)
 }
 
-/// Replaces the calling thread's signal mask and gives the old one.
-pub(crate) fn set_signal_mask(mask: u64) -> u64 {
+/// Replaces the calling thread's signal mask.
+pub(crate) fn set_signal_mask(mask: u64) {
+    change_signal_mask(libc::SIG_SETMASK, mask);
+}
+
+/// Adds to the calling thread's signal mask, and gives the old one.
+pub(crate) fn block_signals(signals: u64) -> u64 {
+    change_signal_mask(libc::SIG_BLOCK, signals)
+}
+
+fn change_signal_mask(how: c_int, mask: u64) -> u64 {
     let mut old = 0_u64;
     let (new, old_at) = (&raw const mask as usize, &raw mut old as usize);
-    let args = [
-        libc::SIG_SETMASK as usize,
-        new,
-        old_at,
-        size_of::<u64>(),
-        0,
-        0,
-    ];
+    let args = [how as usize, new, old_at, size_of::<u64>(), 0, 0];
     // SAFETY: two kernel signal sets of eight bytes. Raw, because libc's spares its own signals.
     let _ = unsafe { syscall(libc::SYS_rt_sigprocmask, args) };
     old

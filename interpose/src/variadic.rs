@@ -7,7 +7,7 @@ use crate::environment::current;
 use crate::memory::Reader;
 use crate::privileges;
 use crate::programs::exec;
-use crate::{calls, gate, messages, programs};
+use crate::{calls, filters, gate, messages, programs};
 use core::arch::naked_asm;
 use core::ffi::{c_char, c_int, c_long};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -215,6 +215,10 @@ pub unsafe extern "C" fn syscall() {
         "je 2f",
         "cmp rdi, {execveat}",
         "je 2f",
+        "cmp rdi, {seccomp}",
+        "je 2f",
+        "cmp rdi, {prctl}",
+        "je 2f",
         "mov rax, [rip + {real}]",
         "test rax, rax",
         "jz 2f",
@@ -227,6 +231,8 @@ pub unsafe extern "C" fn syscall() {
         sendmmsg = const libc::SYS_sendmmsg,
         execve = const libc::SYS_execve,
         execveat = const libc::SYS_execveat,
+        seccomp = const libc::SYS_seccomp,
+        prctl = const libc::SYS_prctl,
         real = sym SYSCALL,
         hooked = sym syscall_with,
     )
@@ -254,6 +260,10 @@ pub unsafe extern "C" fn syscall() {
         "b.eq 2f",
         "cmp x0, {execveat}",
         "b.eq 2f",
+        "cmp x0, {seccomp}",
+        "b.eq 2f",
+        "cmp x0, {prctl}",
+        "b.eq 2f",
         "adrp x16, {real}",
         "ldr x16, [x16, :lo12:{real}]",
         "cbz x16, 2f",
@@ -266,6 +276,8 @@ pub unsafe extern "C" fn syscall() {
         sendmmsg = const libc::SYS_sendmmsg,
         execve = const libc::SYS_execve,
         execveat = const libc::SYS_execveat,
+        seccomp = const libc::SYS_seccomp,
+        prctl = const libc::SYS_prctl,
         real = sym SYSCALL,
         hooked = sym syscall_with,
     )
@@ -322,9 +334,17 @@ unsafe extern "C" fn syscall_with(
         libc::SYS_sendmmsg => unsafe { messages::sendmmsg(fd, b as _, c as _, d as _) as c_long },
         // SAFETY: the program's own arguments.
         libc::SYS_execve => unsafe { programs::execve(a as _, b as _, c as _) as c_long },
+        // Not every C library has a function for it (musl).
+        libc::SYS_execveat => exec(d as _, &mut |envp| {
+            // SAFETY: the program's own arguments, with an environment that outlives the call.
+            (unsafe { real_syscall()(number, a, b, c, envp as usize, e, f) }) as c_int
+        })
+        .into(),
         // SAFETY: the program's own arguments.
-        libc::SYS_execveat => unsafe {
-            programs::execveat(fd, b as _, c as _, d as _, e as _) as c_long
+        libc::SYS_seccomp => unsafe { filters::seccomp(a, b, c) },
+        // SAFETY: the program's own arguments.
+        libc::SYS_prctl => unsafe {
+            filters::prctl(a as c_int, b as _, c as _, d as _, e as _) as c_long
         },
         // SAFETY: the program's own arguments.
         _ => unsafe { real_syscall()(number, a, b, c, d, e, f) },

@@ -32,6 +32,7 @@ mod browser;
 mod checked;
 mod clients;
 mod counts;
+mod filtered;
 mod nasty;
 mod packages;
 mod preloads;

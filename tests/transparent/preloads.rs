@@ -29,7 +29,11 @@ fn curl(it: &Place<'_>, preload: &str) -> Outcome {
 #[test]
 fn another_library_that_the_caller_preloads() {
     let case = |it: &Place<'_>| curl(it, &other(&it.dir));
-    same(case).ok().prints(PAGE).prints("another connect");
+    same(case)
+        .ok()
+        .prints(PAGE)
+        .prints("another connect")
+        .prints("another socket");
     Case::default().blur(REFUSED).refused(case).failed();
 }
 
@@ -44,7 +48,11 @@ fn another_library_before_ours_and_after_it() {
                 it.url()
             ))
         };
-        same(case).ok().prints(PAGE).prints("another connect");
+        same(case)
+            .ok()
+            .prints(PAGE)
+            .prints("another connect")
+            .prints("another socket");
         Case::default().blur(REFUSED).refused(case).failed();
     }
 }

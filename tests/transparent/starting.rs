@@ -133,3 +133,32 @@ fn a_daemon_is_refused() {
         refused(daemon).ok().prints("ConnectionRefusedError");
     }
 }
+
+/// musl has no function execveat.
+const MUSL: &str = r#"
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char *words[] = {"curl", "-sS", argv[1], 0}, *environment[] = {0};
+    return syscall(SYS_execveat, AT_FDCWD, "/usr/bin/curl", words, environment, 0);
+}
+"#;
+
+fn musl(it: &Place<'_>) -> Outcome {
+    let source = it.dir.write("home/starts.c", MUSL);
+    let program = it.dir.path("home/starts").to_str().unwrap().to_owned();
+    let words = ["musl-gcc", "-o", &program, source.to_str().unwrap()];
+    it.dir.bare(&words).output().ok();
+    it.run(&[&program, &it.url()])
+}
+
+#[test]
+fn a_dynamic_program_of_musl_starts_another_by_execveat() {
+    if !missing("musl-gcc") {
+        same(musl).ok().prints(PAGE).connects(1);
+        Case::default()
+            .blur(Blur::lines(without_digits))
+            .refused(musl);
+    }
+}

@@ -4,13 +4,6 @@ use super::Errno;
 use super::raw::syscall;
 use core::ffi::{c_int, c_long};
 
-/// socket(2)
-pub(crate) fn socket(family: c_int, kind: c_int, protocol: c_int) -> Result<c_int, Errno> {
-    let args = [family as usize, kind as usize, protocol as usize, 0, 0, 0];
-    // SAFETY: no pointers.
-    unsafe { syscall(libc::SYS_socket, args) }.map(|fd| fd as c_int)
-}
-
 /// prctl(2)
 ///
 /// # Safety
@@ -20,6 +13,20 @@ pub(crate) unsafe fn process_control(option: c_int, rest: [usize; 4]) -> Result<
     let args = [option as usize, a, b, c, d, 0];
     // SAFETY: the caller's.
     unsafe { syscall(libc::SYS_prctl, args) }.map(|result| result as c_int)
+}
+
+/// seccomp(2)
+///
+/// # Safety
+/// As seccomp(2).
+pub(crate) unsafe fn seccomp(
+    operation: usize,
+    flags: usize,
+    arguments: usize,
+) -> Result<c_long, Errno> {
+    let args = [operation, flags, arguments, 0, 0, 0];
+    // SAFETY: the caller's.
+    unsafe { syscall(libc::SYS_seccomp, args) }.map(|result| result as c_long)
 }
 
 /// Whether others may look into this process (PR_GET_DUMPABLE).
