@@ -17,7 +17,6 @@ pub(crate) fn lend(words: usize, work: Work<'_>) -> Result<c_int, Errno> {
     match words {
         0..=128 => on_stack::<128>(work),
         129..=1024 => on_stack::<1024>(work),
-        1025..=8192 => on_stack::<8192>(work),
         _ => mapped(words, work),
     }
 }
@@ -30,8 +29,8 @@ fn on_stack<const WORDS: usize>(work: Work<'_>) -> Result<c_int, Errno> {
     work(&mut [0; WORDS])
 }
 
-/// A vfork child that does not come back leaves this one to its parent; 64 KiB of environment
-/// are rare enough.
+/// A vfork child that does not come back leaves this one to its parent: environments of a thousand
+/// entries that lack ours are rare enough. On the stack they might not fit: it may be of 16 KiB.
 #[inline(never)]
 fn mapped(words: usize, work: Work<'_>) -> Result<c_int, Errno> {
     let mut mapping = sys::Mapping::new(words).ok_or(libc::ENOMEM)?;

@@ -72,7 +72,7 @@ fn write(text: &mut Text<'_>, missing: &Found, command: &[u8]) {
         quote(text, &[variable.as_bytes()]);
     }
     // `sh` is what $0 is in a shell that the C library starts.
-    text.add(b"; exec /bin/sh -c ");
+    text.add(b"; exec /bin/sh -c -- ");
     quote(text, &[command]);
     text.add(b" sh");
 }

@@ -113,6 +113,16 @@ fn ten_thousand_connects_on_64_threads_with_minimal_stacks() {
 }
 
 #[test]
+fn a_limit_of_descriptors_below_those_that_are_open() {
+    is_same("few", &[], "no descriptor left: 0 untouched");
+}
+
+#[test]
+fn a_thread_with_a_minimal_stack_starts_a_program_with_a_long_environment() {
+    is_same("small-exec", &[], "started");
+}
+
+#[test]
 fn a_non_blocking_connect_is_polled() {
     let closed = closed_port().to_string();
     is_same("nonblocking", &[&closed], "open: connected");
