@@ -5,7 +5,8 @@
 //! (PR_SET_DUMPABLE, prctl(2)); most who change them do start one. The others (apt's methods) get
 //! it back when they first use the network, unless they have put it aside themselves.
 
-use crate::{filters, settings, sys};
+use crate::filters::{self, Work};
+use crate::{settings, sys};
 use core::ffi::{c_int, c_ulong};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +27,7 @@ pub(crate) fn settle() {
 pub(crate) fn stay() {
     if !settings::keeps_dumpable()
         || IS_SETTLED.load(Ordering::Relaxed)
-        || filters::is_filtered()
+        || filters::forbid(Work::StayDumpable)
         || sys::is_dumpable()
     {
         return;

@@ -5,7 +5,8 @@
 mod asked;
 mod cheap;
 
-use crate::{dumpable, filters, settings};
+use crate::filters::{self, Work};
+use crate::{dumpable, settings};
 use core::ffi::{c_int, c_uint};
 use core::ptr;
 use libc::{mmsghdr, msghdr, ssize_t};
@@ -27,7 +28,7 @@ hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t, absent -1 => {
         if settings::is_guarded() {
             dumpable::stay();
-            if filters::is_filtered() {
+            if filters::forbid(Work::Send) {
                 // SAFETY: the program's own arguments.
                 return unsafe { real!(sendmsg)(fd, message, flags) };
             }
@@ -50,7 +51,7 @@ hook! {
         let count = count.min(MAX_MESSAGES);
         if settings::is_guarded() {
             dumpable::stay();
-            if filters::is_filtered() {
+            if filters::forbid(Work::Send) || filters::forbid(Work::SendSeveral) {
                 // SAFETY: the program's own arguments.
                 return unsafe { real!(sendmmsg)(fd, messages, count, flags) };
             }

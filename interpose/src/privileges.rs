@@ -3,8 +3,9 @@
 //! two system calls for each program, and only there.
 
 use crate::environment::{self, variable};
+use crate::filters::{self, Work};
 use crate::sys::{self, File};
-use crate::{filters, notes, settings};
+use crate::{notes, settings};
 use core::ffi::{CStr, c_char};
 
 /// Longer paths are not told (docs/wire.md).
@@ -56,7 +57,7 @@ pub(crate) unsafe fn starts_searched(file: *const c_char) {
 }
 
 fn is_told() -> bool {
-    settings::is_guarded() && !filters::is_filtered() && sys::has_no_new_privileges()
+    settings::is_guarded() && !filters::forbid(Work::LookAtFile) && sys::has_no_new_privileges()
 }
 
 /// # Safety

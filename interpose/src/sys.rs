@@ -9,7 +9,9 @@ mod memory;
 mod raw;
 
 pub(crate) use ids::{become_dumpable, ids, is_dumpable, process_control, seccomp};
-pub(crate) use memory::{Mapping, PATH_LEN, is_readable, is_writable, map_page, private_page};
+pub(crate) use memory::{
+    Mapping, PATH_LEN, WAKE_OP, is_readable, is_writable, map_page, private_page,
+};
 
 use core::ffi::{c_char, c_int, c_long};
 use core::mem::size_of;

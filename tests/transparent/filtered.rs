@@ -27,6 +27,11 @@ fn the_same_with_a_filter_by_seccomp() {
 }
 
 #[test]
+fn a_program_that_may_not_send_vectors() {
+    is_same("messages-whole", "sendmmsg: 2 untouched");
+}
+
+#[test]
 fn a_program_that_may_start_others_but_not_look_at_files() {
     is_same("starts", "started");
 }

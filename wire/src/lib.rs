@@ -10,6 +10,7 @@
 mod address;
 mod bytes;
 mod error;
+mod filter;
 mod nested;
 mod note;
 mod page;
@@ -22,6 +23,7 @@ mod variable;
 
 pub use address::{Address, Protocol};
 pub use error::DecodeError;
+pub use filter::{Instruction, Seen, lets_through};
 pub use nested::{MAX_PART, Nested, Part};
 pub use note::{MAX_NOTE, Note, NoteBytes};
 pub use page::{COUNTERS, PAGE_LEN, Page};

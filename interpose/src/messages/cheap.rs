@@ -9,6 +9,7 @@
 
 use super::{entry, has_address, sendmmsg, sendmsg};
 use crate::calls::sendto;
+use crate::filters::{self, Work};
 use crate::gate;
 use crate::hook::Real;
 use crate::memory::Reader;
@@ -221,6 +222,9 @@ impl Way {
                 count,
                 bytes,
             });
+        }
+        if filters::forbid(Work::SendVector) {
+            return None;
         }
         // A vector of nothing is not sent at all, where an empty message would be.
         let sayable = flags & !(libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) == 0;

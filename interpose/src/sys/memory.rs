@@ -12,6 +12,7 @@ use hallpass_wire::{PAGE_LEN, Page};
 /// `how` that does not exist. A null set is none at all, so the word beside it stands for it.
 ///
 /// Valgrind would report the call as the program's mistake, and reports a bad address by itself.
+#[inline(never)]
 pub(crate) fn is_readable(word: usize) -> bool {
     if is_under_valgrind() {
         return true;
@@ -23,15 +24,17 @@ pub(crate) fn is_readable(word: usize) -> bool {
     probed != Err(libc::EFAULT)
 }
 
+/// FUTEX_WAKE_OP, for this process alone.
+pub(crate) const WAKE_OP: usize = 5 | 128;
+
 /// Whether the aligned four bytes at `word` can be written to, by adding nothing to them.
 /// Valgrind as above.
 pub(crate) fn is_writable(word: usize) -> bool {
     if is_under_valgrind() {
         return true;
     }
-    const FUTEX_WAKE_OP_PRIVATE: usize = 5 | 128;
     const ADD_NOTHING: usize = 1 << 28;
-    let args = [word, FUTEX_WAKE_OP_PRIVATE, 0, 0, word, ADD_NOTHING];
+    let args = [word, WAKE_OP, 0, 0, word, ADD_NOTHING];
     // SAFETY: the kernel checks the address, adds 0 to it atomically and wakes nobody.
     let probed = unsafe { syscall(libc::SYS_futex, args) };
     probed != Err(libc::EFAULT)
