@@ -32,6 +32,11 @@ fn a_program_that_may_not_send_vectors() {
 }
 
 #[test]
+fn a_program_that_was_started_under_a_filter() {
+    is_same("inherits", "sendmmsg: 2 untouched");
+}
+
+#[test]
 fn a_program_that_may_start_others_but_not_look_at_files() {
     is_same("starts", "started");
 }

@@ -251,7 +251,8 @@ impl Way {
     /// # Safety
     /// The parts are the program's own; the kernel checks them.
     unsafe fn send(&self, fd: c_int, flags: c_int, reader: &mut Reader) -> Option<ssize_t> {
-        match *self {
+        let before = errno::get();
+        let sent = match *self {
             // SAFETY: as the caller says.
             Self::Whole { base, len } => Some(unsafe { send_bytes(fd, base, len, flags) }),
             Self::Gather {
@@ -259,6 +260,22 @@ impl Way {
             } => send_gathered(fd, parts.get(..count)?, flags, reader),
             // SAFETY: as the caller says.
             Self::Vector { parts, count, .. } => unsafe { send_vector(fd, parts, count, flags) },
+        };
+        if sent? < 0 && self.may_fail_alone(errno::get()) {
+            errno::set(before);
+            return None;
+        }
+        sent
+    }
+
+    /// Whether an error may be one that the program's own call would not meet: of a filter that
+    /// was there before the program (containers, systemd's SystemCallFilter), or of an older
+    /// kernel (EOPNOTSUPP). If it is the socket's own word, that will say it again.
+    fn may_fail_alone(&self, error: sys::Errno) -> bool {
+        match error {
+            libc::ENOSYS | libc::EPERM => true,
+            libc::EOPNOTSUPP => matches!(self, Self::Vector { .. }),
+            _ => false,
         }
     }
 }
@@ -315,15 +332,8 @@ unsafe fn send_vector(
     if flags & libc::MSG_DONTWAIT != 0 {
         how |= RWF_NOWAIT;
     }
-    let before = errno::get();
     // SAFETY: as the caller says. -1: at no offset.
-    let sent = unsafe { pwritev2()(fd, parts, count as c_int, -1, how) };
-    if sent < 0 && matches!(errno::get(), libc::EOPNOTSUPP | libc::ENOSYS) {
-        // An older kernel; or the socket's own word, which it will say again.
-        errno::set(before);
-        return None;
-    }
-    Some(sent)
+    Some(unsafe { pwritev2()(fd, parts, count as c_int, -1, how) })
 }
 
 type PwriteV2 = unsafe extern "C" fn(c_int, *const iovec, c_int, off64_t, c_int) -> ssize_t;
