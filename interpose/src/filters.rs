@@ -24,12 +24,14 @@ pub(crate) enum Work {
     LookAtFile = 8,
     /// A process that stays open to its session.
     StayDumpable = 16,
+    /// A look whether memory can be read or written to. Left out, a bad pointer is SIGSEGV.
+    LookAtMemory = 32,
 }
 
 /// The calls of each, with their first two arguments as far as filters may look at them.
 const CALLS: &[(Work, c_long, [u64; 2])] = &[
     (Work::Send, libc::SYS_sendto, [3, 0]),
-    (Work::Send, libc::SYS_rt_sigprocmask, [u64::MAX, 0]),
+    (Work::LookAtMemory, libc::SYS_rt_sigprocmask, [u64::MAX, 0]),
     (Work::SendVector, libc::SYS_pwritev2, [3, 0]),
     (
         Work::SendVector,
@@ -41,7 +43,11 @@ const CALLS: &[(Work, c_long, [u64; 2])] = &[
         libc::SYS_fcntl,
         [3, libc::F_GETFL as u64],
     ),
-    (Work::SendSeveral, libc::SYS_futex, [0, sys::WAKE_OP as u64]),
+    (
+        Work::LookAtMemory,
+        libc::SYS_futex,
+        [0, sys::WAKE_OP as u64],
+    ),
     (
         Work::LookAtFile,
         libc::SYS_prctl,
@@ -91,7 +97,7 @@ fn begins(filter: Option<usize>) {
     dumpable::stay();
     let mut reader = Reader::new();
     // Under a filter that does not let the reader look nothing is read any more.
-    let filter = filter.filter(|_| !forbid(Work::Send));
+    let filter = filter.filter(|_| !forbid(Work::LookAtMemory));
     let program = filter.and_then(|at| reader.copy(at as *const libc::sock_fprog).ok());
     for (work, call, arguments) in CALLS {
         let seen = Seen::new(MACHINE, *call as u32, *arguments);
