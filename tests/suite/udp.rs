@@ -1,6 +1,6 @@
 //! Datagrams: each way a program can send one is decided, and a refused one never leaves.
 
-use crate::harness::{Dir, Udp, missing, no_ipv6};
+use crate::harness::{Dir, Udp, missing, no_ipv6, skipped};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -114,4 +114,25 @@ fn python_datagrams_are_decided_over_ipv6() {
     for way in ["sendto", "sendmsg", "connect"] {
         python_is_decided(way, V6);
     }
+}
+
+/// docs/policy.md: it looks for its own address by UDP first, and the guard sees what for.
+#[test]
+fn ping_needs_nothing_but_icmp() {
+    if missing("ping") || std::env::var_os("HALLPASS_TEST_GUARD").is_some_and(|it| it == "off") {
+        return;
+    }
+    let dir = Dir::new();
+    let ping = ["ping", "-c1", "-W5", "127.0.0.1"];
+    if !dir.bare(&ping).output().status.success() {
+        return skipped("ping may not open its socket here");
+    }
+    let flags = [
+        "--default=deny",
+        "--allow=127.0.0.1/icmp",
+        "--fail-on-block",
+    ];
+    dir.run(&flags, &ping).output().ok().prints("1 received");
+    let refused = dir.run(&["--default=deny"], &ping).output().failed();
+    assert!(!refused.stdout.contains("1 received"), "{refused}");
 }

@@ -6,6 +6,7 @@
 mod brokers;
 mod look_ups;
 mod outside;
+mod ping;
 mod refusals;
 mod remarks;
 mod sockets;
@@ -14,7 +15,8 @@ mod staged;
 use super::coverage::{self, Named};
 use brokers::Brokers;
 use hallpass_guard::{
-    Call, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict, Withdraw,
+    Call, CallKind, Caller, Decide, Destination, InstallError, Protocol, Refusal, Reply, Verdict,
+    Withdraw,
 };
 use hallpass_policy::is_name_service_path;
 use hallpass_session::address::Socket;
@@ -155,6 +157,11 @@ impl Decider {
         staged::ask_with_names(&self.core, &self.verifier, flow, wanted, reply)
     }
 
+    fn is_ping(&self, caller: Caller) -> bool {
+        let identity = lock(&self.targets).identify(caller.pid);
+        identity.is_some_and(|identity| ping::is_ping(&identity.app))
+    }
+
     /// A look-up that has succeeded, and been noted, may be held before its program has the result.
     fn look_up(&self, caller: Caller, report: &NameReport, reply: Reply) -> Option<Withdraw> {
         let flows = {
@@ -234,6 +241,12 @@ impl Decide for Decider {
         let Destination::Ip(protocol, to) = call.destination else {
             return None;
         };
+        if call.kind == CallKind::Connect
+            && ping::may_be_its_look(protocol, to)
+            && self.is_ping(call.caller)
+        {
+            return Some(Verdict::Probe);
+        }
         self.decide_at_once(call.caller, protocol, to).map(guards)
     }
 
