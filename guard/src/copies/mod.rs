@@ -37,6 +37,9 @@ const SETTLED_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Copies {
     table: Mutex<Table>,
+    /// Held while it is looked where sockets are, which takes a while: what one look has found is
+    /// not to be undone by another that began before. Taken before `table`.
+    looking: Mutex<()>,
     bell: Bell,
     /// `st_dev` of every socket.
     device: u64,
@@ -94,6 +97,7 @@ impl Copies {
         let probe = sys::create(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0)?;
         let copies = Arc::new(Self {
             table: Mutex::default(),
+            looking: Mutex::default(),
             bell: Bell::new()?,
             device: fstat(&probe)?.st_dev,
             network: Network::own()?,

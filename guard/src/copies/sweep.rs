@@ -4,6 +4,7 @@
 use super::{Copies, find};
 use crate::copies::find::Place;
 use std::collections::HashSet;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a socket in no table may be on its way from one to another: in a message that is sent
@@ -26,6 +27,7 @@ pub(super) enum Swept {
 impl Copies {
     /// Looks once; drops what was found missing before as well.
     pub(super) fn sweep(&self) -> Swept {
+        let _alone = self.alone();
         let now = Instant::now();
         let (all, missing) = self.missing();
         if missing.is_empty() {
@@ -42,12 +44,17 @@ impl Copies {
     /// Drops at once what no process has: it is looked for twice, since a process may move its
     /// descriptors, or start another process, while its table is read.
     pub(crate) fn sweep_now(&self) {
+        let _alone = self.alone();
         let now = Instant::now();
         let (_, missing) = self.missing();
         if !missing.is_empty() {
             self.look_everywhere(&missing, now, Duration::ZERO);
             self.look_everywhere(&missing, now, Duration::ZERO);
         }
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many there are, and those that are not where they were.
@@ -66,7 +73,6 @@ impl Copies {
 
     fn look_everywhere(&self, missing: &HashSet<u64>, now: Instant, patience: Duration) {
         let found = find::everywhere(missing);
-        let mut lost = Vec::new();
         let mut table = self.table();
         for inode in missing {
             let Some(kept) = table.kept.get_mut(inode) else {
@@ -80,13 +86,14 @@ impl Copies {
             let (since, times) = kept.missing.unwrap_or((now, 0));
             kept.missing = Some((since, times + 1));
             let patience = if kept.passed { PASSED } else { patience };
-            if times > 0 && now.saturating_duration_since(since) >= patience {
-                lost.extend(table.kept.remove(inode));
+            if times > 0
+                && now.saturating_duration_since(since) >= patience
+                && let Some(kept) = table.kept.remove(inode)
+            {
+                // Closed before the table is free: who makes room for an address finds either the
+                // copy there or its place empty.
+                self.let_go(kept);
             }
-        }
-        drop(table);
-        for kept in lost {
-            self.let_go(kept);
         }
     }
 }

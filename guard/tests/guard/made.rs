@@ -6,7 +6,7 @@ use crate::support::{
     Decider, Tcp, Udp, compile, fixture, makes_sockets, run, scratch, start, text, wait_until,
 };
 use hallpass_guard::Refusal;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -86,8 +86,18 @@ def inode(s): return os.fstat(s.fileno()).st_ino
 
     /// The numbers of its next line.
     fn next(&mut self) -> Vec<u64> {
-        let line = self.lines.next().unwrap().unwrap();
-        line.split(' ').map(|it| it.parse().unwrap()).collect()
+        let Some(line) = self.lines.next() else {
+            let mut errors = String::new();
+            let _ = self
+                .child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut errors);
+            panic!("it has ended: {errors}");
+        };
+        let numbers = line.unwrap();
+        numbers.split(' ').map(|it| it.parse().unwrap()).collect()
     }
 
     fn go_on(&self) {
@@ -166,8 +176,13 @@ fn no_copy_outlives_its_socket() {
     if !makes_sockets() {
         return;
     }
+    // A port that the kernel gives nobody of its own accord: another test could have it meanwhile.
     let code = "
-s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); address = s.getsockname()
+s = socket.socket(type=socket.SOCK_DGRAM)
+for port in range(10000 + os.getpid() % 20000, 32768):
+    try: s.bind(('127.0.0.1', port)); break
+    except OSError: pass
+address = s.getsockname()
 say(inode(s)); s.close(); say(0)
 for _ in range(300):
     s = socket.socket(type=socket.SOCK_DGRAM); s.bind(address); s.close()
