@@ -1,13 +1,14 @@
 //! The part of a rule that says who: executable, script, package, ancestor, name or user.
 
 use crate::Subject;
-use crate::text::{is_hidden, quoted};
+use crate::text::{has_hidden, quoted};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;
 
-/// Longest pattern, in bytes; a path on Linux has at most 4095 (PATH_MAX).
-const PATTERN_MAX: usize = 4200;
+/// Longest pattern, in bytes; a path on Linux has at most 4095 (PATH_MAX), and each may be written
+/// as an escape of six (`\u{1b}`).
+const PATTERN_MAX: usize = 25_000;
 
 /// Who a rule is for. Strings are compared with a [`Subject`]'s as they are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,7 +107,7 @@ impl FromStr for AppPattern {
                 format!("write at most {PATTERN_MAX}"),
             ));
         }
-        if text.chars().any(is_hidden) {
+        if has_hidden(text) {
             return Err(error(
                 format!(
                     "the app {} has a control or invisible character",

@@ -3,6 +3,9 @@
 /// How many characters of somebody's input an error repeats.
 const SHOWN: usize = 80;
 
+/// How many combining marks one character may have; what is shown of a program has no more.
+const MAX_MARKS: usize = 3;
+
 /// The input in backticks: control, bidi and zero-width characters escaped, clipped.
 pub(crate) fn quoted(input: &str) -> String {
     let mut shown = String::from("`");
@@ -34,6 +37,34 @@ fn push_escaped(shown: &mut String, character: char) {
     }
 }
 
+/// Whether a text has a character that could garble a line it is shown in, or hide in it. A
+/// combining mark behind another character does neither, as it is how many languages are written,
+/// unless there are many.
+pub(crate) fn has_hidden(text: &str) -> bool {
+    // How many more marks may follow: none at the beginning.
+    let mut room = 0;
+    text.chars().any(|character| {
+        if !is_hidden(character) {
+            room = MAX_MARKS;
+            return false;
+        }
+        let joins = room > 0 && is_mark(character);
+        room = room.saturating_sub(1);
+        !joins
+    })
+}
+
+/// std escapes a combining mark only where it begins a text.
+fn is_mark(character: char) -> bool {
+    is_hidden(character)
+        && ['a', character]
+            .iter()
+            .collect::<String>()
+            .escape_debug()
+            .count()
+            == 2
+}
+
 /// Whether a character could garble a line it is shown in, or hide in it.
 pub(crate) fn is_hidden(character: char) -> bool {
     !matches!(character, ' '..='~') && character.escape_debug().len() > 1
@@ -52,6 +83,9 @@ mod tests {
         assert_eq!(escaped("münchen 'x' \"y\" \\"), "münchen 'x' \"y\" \\");
         assert!(is_hidden('\u{2066}') && is_hidden('\u{feff}') && is_hidden('\0'));
         assert!(!is_hidden('ü') && !is_hidden('"'));
+        assert!(!has_hidden("/opt/cafe\u{301}/हिन्दी") && has_hidden("\u{301}a"));
+        assert!(has_hidden("e\u{301}\u{301}\u{301}\u{301}"));
+        assert!(has_hidden("/a\u{202e}b") && has_hidden("/a\u{200b}") && has_hidden("/a\n"));
     }
 
     #[test]

@@ -5,13 +5,16 @@
 //! ellipsis of the input's own is escaped, so that ours always means "cut here").
 //! Escape once, where the bytes come in; what is escaped again shows doubled backslashes.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 /// Stands at the end of what was too long.
 pub const ELLIPSIS: char = '…';
 
 /// Enough characters for any path that a Linux system call accepts (`PATH_MAX` is 4096 bytes)
-/// even if each of its bytes had to be written as `\xNN`. Paths that rules match on are cut
+/// even if each of its bytes had to be written as `\u{1b}`. Paths that rules match on are cut
 /// nowhere below this, or two programs could look like one.
-pub const WHOLE_PATH: usize = 4 * 4096;
+pub const WHOLE_PATH: usize = 6 * 4096;
 
 /// How many combining marks may follow one character. Real writing needs one to three; more
 /// only paints over neighbouring lines.
@@ -43,6 +46,16 @@ pub fn escape_bytes(bytes: &[u8], max_chars: usize) -> String {
         }
     }
     out.text
+}
+
+/// A program's path as rules name it, whole. A blank at its end is seen by nobody, and is written
+/// out as well.
+#[must_use]
+pub fn escape_path(path: &Path) -> String {
+    let path = path.as_os_str().as_bytes();
+    let blanks = path.iter().rev().take_while(|byte| **byte == b' ').count();
+    let visible = path.get(..path.len() - blanks).unwrap_or(path);
+    escape_bytes(visible, WHOLE_PATH) + &r"\u{20}".repeat(blanks)
 }
 
 /// [`escape_bytes`] for text that is already UTF-8.

@@ -173,6 +173,21 @@ fn an_answer_for_good_is_honoured_by_the_next_run_for_the_same_program() {
 }
 
 #[test]
+fn an_answer_for_good_can_be_read_again_whatever_its_program_is_called() {
+    for name in ["cafe\u{301}", "blank ", "a:b*\n\\"] {
+        let (dir, server) = (Dir::new(), Http::v4());
+        let curl = dir.path(name);
+        std::fs::copy("/usr/bin/curl", &curl).unwrap();
+        let command = [curl.to_str().unwrap(), "-s", &server.url()];
+        let (running, mut control) = asking(&dir, &[], &command);
+        let question = control.question();
+        answer(&mut control, &question, "allow", "always");
+        running.finish().ok();
+        dir.run(&["--prompt", "none"], &command).output().ok();
+    }
+}
+
+#[test]
 fn a_refusal_for_good_is_honoured_by_the_next_run() {
     let (dir, server) = (Dir::new(), Http::v4());
     let url = server.url();

@@ -5,7 +5,7 @@ mod package;
 mod procfs;
 mod script;
 
-use crate::escape::{WHOLE_PATH, escape_bytes};
+use crate::escape::{escape_bytes, escape_path};
 use crate::flow::App;
 use crate::nested::RunId;
 use crate::nested::runs::{Proc, Process as Numbered, Runs};
@@ -14,7 +14,7 @@ use hallpass_policy::{Parent, Subject};
 use image::Image;
 use nix::unistd::{Uid, User};
 use std::collections::HashMap;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -326,7 +326,7 @@ fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
     let script = script::script(&program, &raw)
         .and_then(|script| absolute(script, cwd.as_deref()))
         .filter(|path| path.is_file())
-        .map(|path| escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH));
+        .map(|path| escape_path(&path));
     let name = script
         .as_deref()
         .map_or(program, |path| base_name(path).to_owned());
@@ -335,7 +335,7 @@ fn describe(pid: u32, exe: Option<String>, cmdline: &[u8]) -> Process {
         .take(MAX_ARGUMENTS)
         .map(|argument| escape_bytes(argument, MAX_ARGUMENT))
         .collect();
-    let cwd = cwd.map(|path| escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH));
+    let cwd = cwd.map(|path| escape_path(&path));
     Process {
         exe,
         script,

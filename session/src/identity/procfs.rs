@@ -1,12 +1,11 @@
 //! Bounded reads of /proc (proc(5)). What is read here is written by the program being watched:
 //! nothing is trusted to be short, to be UTF-8 or to still be there.
 
-use crate::escape::{WHOLE_PATH, escape_bytes};
+use crate::escape::{escape_bytes, escape_path};
 use crate::stat::Stat;
 use hallpass_look as look;
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +48,7 @@ pub(super) fn exe(pid: u32) -> Option<String> {
 fn exe_of(task: u32) -> Option<String> {
     let link = format!("/proc/{task}/exe");
     let path = look::into(task, || fs::read_link(&link)).ok()?;
-    let text = escape_bytes(path.as_os_str().as_bytes(), WHOLE_PATH);
+    let text = escape_path(&path);
     if text.ends_with(" (deleted)") || is_same_file(task, Path::new(&link), &path) {
         return Some(text);
     }

@@ -1,4 +1,8 @@
 use super::{Identifier, absolute, arguments, is_alive};
+use crate::escape::escape_path;
+use hallpass_policy::{AppPattern, Subject};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -99,6 +103,37 @@ fn a_script_path_keeps_the_name_it_was_called_by() {
     assert_eq!(in_tmp(b"../b/./x.py"), Some(PathBuf::from("/tmp/b/x.py")));
     assert_eq!(in_tmp(b"/../x"), Some(PathBuf::from("/x")));
     assert_eq!(absolute(b"x.py", None), None);
+}
+
+#[test]
+fn a_rule_can_be_written_for_whatever_is_shown() {
+    let long = [b"/".as_slice(), &[0x1b; 4000]].concat();
+    let mut shown = std::collections::HashSet::new();
+    for path in [
+        b"/opt/cafe\xcc\x81".as_slice(),
+        "/opt/हिन्दी".as_bytes(),
+        b"/opt/x",
+        b"/opt/x ",
+        b"/opt/x  ",
+        br"/opt/x\u{20}",
+        b"/opt/x\t",
+        b"/opt/x\xff*:\n y",
+        b"/opt/e\xcc\x81\xcc\x81\xcc\x81\xcc\x81",
+        &long,
+        &[long.as_slice(), b"y"].concat(),
+    ] {
+        let exe = escape_path(Path::new(OsStr::from_bytes(path)));
+        let subject = |script: Option<&String>| Subject {
+            exe: exe.clone(),
+            script: script.cloned(),
+            ..Subject::default()
+        };
+        for subject in [subject(None), subject(Some(&exe))] {
+            let rule = AppPattern::for_subject(&subject);
+            assert_eq!(rule.to_string().parse(), Ok(rule));
+        }
+        assert!(shown.insert(exe), "shown like another");
+    }
 }
 
 #[test]
