@@ -25,6 +25,9 @@ pub struct Stat {
     threads: u32,
     /// Clock ticks since boot: with the pid it names a process for good.
     pub started: u64,
+    /// Where its stack begins, by which an exec is known: the kernel puts each somewhere else. 0
+    /// where that is not for this process to see.
+    pub stack: u64,
 }
 
 impl Stat {
@@ -82,6 +85,8 @@ impl Stat {
         // num_threads is field 20, the 11th after that; starttime is field 22.
         let threads = fields.nth(10)?.parse().ok()?;
         let started = fields.nth(1)?.parse().ok()?;
+        // startstack is field 28.
+        let stack = fields.nth(5).and_then(|stack| stack.parse().ok());
         Some(Self {
             state,
             parent,
@@ -90,6 +95,7 @@ impl Stat {
             terminal: terminal.cast_unsigned(),
             threads,
             started,
+            stack: stack.unwrap_or(0),
         })
     }
 }
@@ -98,7 +104,8 @@ impl Stat {
 mod tests {
     use super::Stat;
 
-    const REST: &[u8] = b") T 3 9 7 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1\n";
+    const REST: &[u8] =
+        b") T 3 9 7 34816 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4242 1 1 1 1 1 77 0\n";
 
     #[test]
     fn a_name_may_hold_anything() {
@@ -112,6 +119,7 @@ mod tests {
                 terminal: 34816,
                 threads: 1,
                 started: 4242,
+                stack: 77,
             };
             assert_eq!(parsed, expected, "{name:?}");
         }

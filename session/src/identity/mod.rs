@@ -66,6 +66,8 @@ struct Known {
 /// One process, without its parents.
 struct Seen {
     started: u64,
+    /// [`Stat::stack`].
+    stack: u64,
     exe: Option<String>,
     cmdline: Vec<u8>,
     process: Arc<Process>,
@@ -228,13 +230,16 @@ impl Identifier {
         watched.is_some_and(|(image, _)| image.is_there())
     }
 
-    /// A process changes its identity by exec, which changes its executable or command line.
+    /// A process changes its identity by exec, which changes its executable, command line or
+    /// memory.
     fn process(&mut self, pid: u32) -> Option<Arc<Process>> {
-        let started = Stat::of(pid)?.started;
+        let Stat { started, stack, .. } = Stat::of(pid)?;
+        let is_same = |seen: u64| seen == stack || seen == 0 || stack == 0;
         let exe = procfs::exe(pid);
         let cmdline = procfs::cmdline(pid);
         if let Some(seen) = self.seen.get(&pid)
             && seen.started == started
+            && is_same(seen.stack)
             && seen.exe == exe
             && (seen.cmdline == cmdline || self.is_watched(pid))
         {
@@ -253,6 +258,7 @@ impl Identifier {
             pid,
             Seen {
                 started,
+                stack,
                 exe,
                 cmdline,
                 process: Arc::clone(&process),

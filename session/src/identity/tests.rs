@@ -54,6 +54,44 @@ fn exec_changes_who_a_process_is() {
     stop(child);
 }
 
+/// The same program with the same words is another script where it is started elsewhere.
+#[test]
+fn a_script_that_becomes_its_namesake_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let [first, second] = ["a", "b"].map(|name| dir.path().join(name));
+    for (place, text) in [
+        (&first, "read x; cd ../b; exec bash ./run.sh"),
+        (&second, "echo there; read x"),
+    ] {
+        std::fs::create_dir(place).unwrap();
+        std::fs::write(place.join("run.sh"), text).unwrap();
+    }
+    let mut child = Command::new("bash")
+        .arg("./run.sh")
+        .current_dir(&first)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ours = Identifier::new(std::process::id());
+    let pid = child.id();
+    let mut script = || {
+        ours.identify(pid)
+            .unwrap()
+            .app
+            .subject
+            .script
+            .clone()
+    };
+    let path = |place: &Path| Some(place.join("run.sh").to_str().unwrap().to_owned());
+    assert_eq!(script(), path(&first));
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut line).unwrap();
+    assert_eq!(script(), path(&second));
+    stop(child);
+}
+
 #[test]
 fn a_known_image_is_not_looked_at_again() {
     let child = sleeper("exec sleep 30");
