@@ -178,15 +178,15 @@ fn started(app: Option<&AppPattern>, search: Option<&OsStr>) -> Option<AppPatter
 
 /// Somebody whom just this pattern describes.
 fn subject(app: Option<&AppPattern>) -> Subject {
-    let caller = User::from_uid(Uid::current())
-        .ok()
-        .flatten()
-        .map(|user| user.name);
+    let caller = match User::from_uid(Uid::current()) {
+        Ok(Some(user)) => user.name,
+        _ => Uid::current().to_string(),
+    };
     let anybody = || "any program".to_owned();
     let mut subject = Subject {
         exe: anybody(),
         name: anybody(),
-        user: caller,
+        user: Some(caller),
         ..Subject::default()
     };
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();

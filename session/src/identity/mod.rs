@@ -50,7 +50,7 @@ pub struct Identifier {
     known: HashMap<u32, Known>,
     watched: HashMap<u32, (Image, Identity)>,
     seen: HashMap<u32, Seen>,
-    users: HashMap<u32, Option<String>>,
+    users: HashMap<u32, String>,
     /// Nested runs.
     pub(crate) runs: Runs,
 }
@@ -173,7 +173,7 @@ impl Identifier {
                 name: process.name.clone(),
                 parents,
                 packages,
-                user: self.user(uid),
+                user: Some(self.user(uid)),
             },
             argv: process.argv.clone(),
             cwd: process.cwd.clone(),
@@ -267,10 +267,11 @@ impl Identifier {
         Some(process)
     }
 
-    fn user(&mut self, uid: u32) -> Option<String> {
-        let look_up = || {
-            let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
-            Some(escape_bytes(user.name.as_bytes(), 64))
+    /// Its name, or its number where it has none.
+    fn user(&mut self, uid: u32) -> String {
+        let look_up = || match User::from_uid(Uid::from_raw(uid)) {
+            Ok(Some(user)) => escape_bytes(user.name.as_bytes(), 64),
+            _ => uid.to_string(),
         };
         self.users.entry(uid).or_insert_with(look_up).clone()
     }

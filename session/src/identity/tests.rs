@@ -54,6 +54,25 @@ fn exec_changes_who_a_process_is() {
     stop(child);
 }
 
+#[test]
+fn a_user_without_a_name_is_its_number() {
+    use nix::unistd::{Uid, User};
+    if !Uid::effective().is_root() {
+        println!("skipped: only root starts programs of other users");
+        return;
+    }
+    let has_no_name = |uid: &u32| User::from_uid(Uid::from_raw(*uid)).unwrap().is_none();
+    let uid = (4321..).find(has_no_name).unwrap();
+    let mut command = Command::new("sleep");
+    let child = std::os::unix::process::CommandExt::uid(command.arg("30"), uid);
+    let child = child.spawn().unwrap();
+    let mut ours = Identifier::new(std::process::id());
+    let subject = ours.identify(child.id()).unwrap().app.subject.clone();
+    let rule = |user: u32| format!("user:{user}").parse::<AppPattern>().unwrap();
+    assert!(rule(uid).matches(&subject) && !rule(uid + 1).matches(&subject));
+    stop(child);
+}
+
 /// The same program with the same words is another script where it is started elsewhere.
 #[test]
 fn a_script_that_becomes_its_namesake_is_another() {
@@ -75,14 +94,7 @@ fn a_script_that_becomes_its_namesake_is_another() {
         .unwrap();
     let mut ours = Identifier::new(std::process::id());
     let pid = child.id();
-    let mut script = || {
-        ours.identify(pid)
-            .unwrap()
-            .app
-            .subject
-            .script
-            .clone()
-    };
+    let mut script = || ours.identify(pid).unwrap().app.subject.script.clone();
     let path = |place: &Path| Some(place.join("run.sh").to_str().unwrap().to_owned());
     assert_eq!(script(), path(&first));
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"\n").unwrap();
