@@ -61,6 +61,13 @@ impl AppPattern {
         }
     }
 
+    /// Whether it reads back as itself. [`Self::for_subject`] may be of a program without a path,
+    /// whose executable nobody sees.
+    #[must_use]
+    pub fn can_be_written(&self) -> bool {
+        self.to_string().parse().as_ref() == Ok(self)
+    }
+
     /// Whether a program is one of the pattern's.
     #[must_use]
     pub fn matches(&self, subject: &Subject) -> bool {

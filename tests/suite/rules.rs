@@ -187,6 +187,37 @@ fn an_answer_for_good_can_be_read_again_whatever_its_program_is_called() {
     }
 }
 
+/// Nothing but the name that a program gives itself says who it is then.
+#[test]
+fn an_answer_for_good_is_none_for_a_program_that_nobody_sees() {
+    if missing("python3") {
+        return;
+    }
+    // Where its path is longer than any that the kernel tells.
+    let deep = r#"
+import os, shutil, sys
+for _ in range(25):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+shutil.copy("/usr/bin/curl", "user:a*")
+os.execv("./user:a*", ["curl", "-s", sys.argv[1]])
+"#;
+    let (dir, server) = (Dir::new(), Http::v4());
+    let command = ["python3", "-c", deep, &server.url()];
+    let (running, mut control) = asking(&dir, &[], &command);
+    let question = control.question();
+    let app = &question["app"]["exe"];
+    assert_eq!(app, "user:a* (executable not visible)", "{question}");
+    assert_eq!(question["may_save"], false, "{question}");
+    let reply = control.request(json!({
+        "do": "answer", "question": question["id"], "verdict": "allow", "for": "always",
+    }));
+    assert!(reply.to_string().contains("not visible"), "{reply}");
+    answer(&mut control, &question, "allow", "run");
+    running.finish().ok().prints("page from");
+    assert!(!dir.rules_file().exists());
+}
+
 #[test]
 fn a_refusal_for_good_is_honoured_by_the_next_run() {
     let (dir, server) = (Dir::new(), Http::v4());

@@ -9,7 +9,7 @@ use crate::control::protocol::{
 use crate::event::Kind;
 use crate::flow::Flow;
 use crate::verdict::{Fallback, Source, Verdict};
-use hallpass_policy::{Destination, Rule};
+use hallpass_policy::{AppPattern, Destination, Rule};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ impl Engine {
                 .left(now)
                 .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             offers,
-            may_save: self.settings.may_save && open.why.by.session,
+            may_save: self.settings.may_save && open.why.by.session && can_be_named(&open.flow),
         })
     }
 
@@ -114,6 +114,13 @@ impl Engine {
             return Err("this run is hermetic (--policy or --default deny): \
                         answers cannot be saved; use for=run"
                 .to_owned());
+        }
+        if duration == For::Always && !can_be_named(&open.flow) {
+            return Err(
+                "no rule can name a program whose executable is not visible: \
+                        the answer cannot be saved; use for=run"
+                    .to_owned(),
+            );
         }
         Ok(open)
     }
@@ -296,4 +303,9 @@ impl Engine {
 
 fn gone(id: QuestionId) -> String {
     format!("question {id} does not wait: it was answered, or its caller has gone")
+}
+
+/// Whether a rule for the flow's program can be read again.
+fn can_be_named(flow: &Flow) -> bool {
+    AppPattern::for_subject(&flow.app.subject).can_be_written()
 }
