@@ -58,9 +58,10 @@ fn exe_of(task: u32) -> Option<String> {
 fn is_same_file(pid: u32, link: &Path, other: &Path) -> bool {
     match (look::into(pid, || fs::metadata(link)), fs::metadata(other)) {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        // Not readable for us (another user's process): the kernel's word for the path stands.
-        (Err(_), _) => true,
-        (Ok(_), Err(_)) => false,
+        // A file system of its user's alone (FUSE), to which the path leads: the kernel's word for
+        // the path stands. Where the path leads to what may be looked at, it is not that file.
+        (Err(_), Err(_)) => true,
+        _ => false,
     }
 }
 
@@ -132,7 +133,17 @@ fn read(path: &str, limit: u64) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{exe, uid};
+    use super::{exe, is_same_file, uid};
+    use std::path::Path;
+
+    /// A program on a file system of its own, mounted over another's path where only it sees it.
+    #[test]
+    fn a_file_that_may_not_be_looked_at_is_not_the_one_that_may() {
+        let [none, some] = ["/nonexistent/exe", "/bin/sh"].map(Path::new);
+        let me = std::process::id();
+        assert!(!is_same_file(me, none, some) && !is_same_file(me, some, none));
+        assert!(is_same_file(me, none, none) && is_same_file(me, some, some));
+    }
 
     #[test]
     fn this_process_is_seen_as_it_is() {
