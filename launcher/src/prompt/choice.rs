@@ -145,7 +145,7 @@ impl Choice {
                 self.duration = duration;
                 Act::Redraw
             }
-            None => self.complain("nothing is saved in this run: it leaves the saved rules out"),
+            None => self.complain("nothing is saved: this run leaves saved rules out, or no rule can name the program"),
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) fn help(choice: &Choice) -> Vec<Text> {
         "Enter and space do nothing. From another terminal: hallpass answer allow",
     ];
     if !choice.question.may_save {
-        lines.push("This run leaves the saved rules out, so nothing is saved for good.");
+        lines.push("Nothing is saved for good: this run leaves saved rules out, or no rule can name the program.");
     }
     lines
         .into_iter()
