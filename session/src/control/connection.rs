@@ -1,12 +1,11 @@
 //! One client of the control socket, from its first line to its last.
 
 use super::controlled::{Controlled, Wants};
+use super::fitting::encode;
 use super::lines::{Line, Lines};
 use super::outbox::Outbox;
 use super::peer;
-use super::protocol::{
-    Call, Flows, Hello, MAX_LINE, MAX_MESSAGE, Message, QuestionId, Request, VERSION,
-};
+use super::protocol::{Call, Flows, Hello, MAX_LINE, Message, QuestionId, Request, VERSION};
 use super::request::{Malformed, parse};
 use crate::checksum;
 use crate::engine::ClientId;
@@ -307,43 +306,11 @@ fn is_timeout(error: &std::io::Error) -> bool {
     )
 }
 
-/// Writes messages as lines of at most [`MAX_MESSAGE`] bytes.
+/// Writes messages as lines.
 fn send(mut stream: &Stream, messages: Vec<Message>) -> std::io::Result<()> {
     let mut lines = Vec::new();
     for message in messages {
         lines.append(&mut encode(message)?);
     }
     stream.write_all(&lines)
-}
-
-fn encode(mut message: Message) -> std::io::Result<Vec<u8>> {
-    loop {
-        let mut line = serde_json::to_vec(&message)?;
-        line.push(b'\n');
-        if line.len() <= MAX_MESSAGE {
-            return Ok(line);
-        }
-        message = shorten(message)?;
-    }
-}
-
-/// A list of questions loses its newer half; nothing else is ever this long.
-fn shorten(message: Message) -> std::io::Result<Message> {
-    match message {
-        Message::Pending {
-            re,
-            mut questions,
-            more,
-        } if !questions.is_empty() => {
-            let keep = questions.len() / 2;
-            let more = more + questions.len() - keep;
-            questions.truncate(keep);
-            Ok(Message::Pending {
-                re,
-                questions,
-                more,
-            })
-        }
-        _ => Err(std::io::Error::other("a message has no end")),
-    }
 }

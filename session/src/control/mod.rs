@@ -4,6 +4,7 @@ mod answer;
 pub mod client;
 mod connection;
 mod controlled;
+mod fitting;
 mod lines;
 mod live;
 mod outbox;
