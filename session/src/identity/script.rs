@@ -7,10 +7,16 @@
 struct Interpreter {
     /// Base names; a version may follow (`python3.11`).
     names: &'static [&'static str],
+    /// What short options begin with.
+    signs: &'static [u8],
     /// Short options after which no script comes: the code is on the command line.
     code: &'static str,
     /// Short options whose value may be the next argument.
     valued: &'static str,
+    /// Short options whose value, if they have one, is the rest of the same argument.
+    joined: &'static str,
+    /// Long options after which no script comes.
+    code_long: &'static [&'static str],
     /// Long options whose value is the next argument.
     valued_long: &'static [&'static str],
 }
@@ -18,50 +24,78 @@ struct Interpreter {
 const INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["python", "pypy"],
+        signs: b"-",
         code: "cm",
         valued: "WXQ",
+        joined: "",
+        code_long: &[],
         valued_long: &["--check-hash-based-pycs"],
     },
     Interpreter {
         names: &["node", "nodejs"],
+        signs: b"-",
         code: "ep",
         valued: "rC",
+        joined: "",
+        code_long: &["--eval", "--print"],
         valued_long: &[
             "--require",
             "--import",
             "--loader",
             "--experimental-loader",
             "--conditions",
+            "--env-file",
+            "--env-file-if-exists",
+            "--inspect-port",
+            "--debug-port",
+            "--title",
+            "--icu-data-dir",
+            "--openssl-config",
         ],
     },
     Interpreter {
         names: &["perl"],
+        signs: b"-",
         code: "eE",
         valued: "I",
+        joined: "MmFiDCVx",
+        code_long: &[],
         valued_long: &[],
     },
     Interpreter {
         names: &["ruby", "jruby"],
+        signs: b"-",
         code: "e",
-        valued: "IrC",
+        valued: "IrCE",
+        joined: "WKTFix",
+        code_long: &[],
         valued_long: &[],
     },
     Interpreter {
         names: &["php"],
+        signs: b"-",
         code: "rBRE",
         valued: "dcz",
+        joined: "",
+        code_long: &["--run"],
         valued_long: &[],
     },
     Interpreter {
         names: &["bash", "sh", "dash", "zsh", "ksh", "ash"],
+        signs: b"-+",
         code: "cs",
         valued: "oO",
+        joined: "",
+        code_long: &[],
         valued_long: &["--rcfile", "--init-file"],
     },
     Interpreter {
         names: &["lua", "luajit", "tclsh", "wish", "guile", "Rscript", "fish"],
-        code: "e",
+        signs: b"-",
+        code: "ce",
         valued: "l",
+        joined: "",
+        code_long: &[],
         valued_long: &[],
     },
 ];
@@ -81,18 +115,25 @@ pub(super) fn script<'a>(program: &str, argv: &[&'a [u8]]) -> Option<&'a [u8]> {
             b"--" => return arguments.next().copied(),
             b"-" | b"" => return None,
             [b'-', b'-', ..] => {
+                let text = argument.split(|byte| *byte == b'=').next();
+                let mut code = interpreter.code_long.iter();
+                if code.any(|long| Some(long.as_bytes()) == text) {
+                    return None;
+                }
                 let valued = interpreter.valued_long.iter();
                 if valued.copied().any(|long| long.as_bytes() == *argument) {
                     arguments.next()?;
                 }
             }
-            [b'-', letters @ ..] => match cluster(interpreter, letters) {
-                Cluster::Code => return None,
-                Cluster::TakesNext => {
-                    arguments.next()?;
+            [sign, letters @ ..] if interpreter.signs.contains(sign) => {
+                match cluster(interpreter, letters) {
+                    Cluster::Code => return None,
+                    Cluster::TakesNext => {
+                        arguments.next()?;
+                    }
+                    Cluster::Complete => {}
                 }
-                Cluster::Complete => {}
-            },
+            }
             script => return Some(script),
         }
     }
@@ -110,6 +151,9 @@ fn cluster(interpreter: &Interpreter, letters: &[u8]) -> Cluster {
     for (index, letter) in letters.iter().enumerate() {
         if interpreter.code.as_bytes().contains(letter) {
             return Cluster::Code;
+        }
+        if interpreter.joined.as_bytes().contains(letter) {
+            return Cluster::Complete;
         }
         if interpreter.valued.as_bytes().contains(letter) {
             let is_last = index + 1 == letters.len();
@@ -153,6 +197,13 @@ mod tests {
             ("bash -eu -o pipefail build.sh", "build.sh"),
             ("sh -- -odd.sh", "-odd.sh"),
             ("ruby -rjson x.rb", "x.rb"),
+            ("perl -MTime::HiRes run.pl", "run.pl"),
+            ("perl -w -i.bake run.pl", "run.pl"),
+            ("ruby -W:no-deprecated -E utf-8 x.rb", "x.rb"),
+            ("node --inspect-port 9229 server.js", "server.js"),
+            ("bash +e build.sh", "build.sh"),
+            ("bash +o errexit -u build.sh", "build.sh"),
+            ("sh -x -- build.sh", "build.sh"),
         ] {
             assert_eq!(of(line).as_deref(), Some(expected), "{line}");
         }
@@ -167,7 +218,12 @@ mod tests {
             "python3",
             "python3 -",
             "node -e code",
+            "node --eval code x.js",
+            "node --print=code x.js",
+            "fish -c code x.fish",
             "perl -ne code",
+            "perl -lne code x.pl",
+            "perl -de 1 x.pl",
             "bash -lc code",
             "sh -s x",
             "curl app.py",
