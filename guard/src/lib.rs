@@ -29,6 +29,7 @@ mod sys;
 mod target;
 mod task;
 mod waiting;
+mod yama;
 
 pub use decide::{
     Call, CallKind, Caller, Decide, Destination, Protocol, REPORT_MAX, Refusal, Reply, Verdict,

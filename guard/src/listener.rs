@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::copies;
 use crate::filter::{self, Options};
 use crate::sys::{process, seccomp};
+use crate::yama;
 use nix::errno::Errno;
 use std::fmt;
 use std::io;
@@ -53,6 +54,9 @@ pub enum InstallError {
     /// the seccomp profiles of containers without CAP_SYS_PTRACE, and targets cannot be given
     /// sockets that were made here (the second).
     NoWayToSockets(Errno, Errno),
+    /// Yama's `ptrace_scope`, which lets this process look into no other: neither addresses nor
+    /// sockets could be had.
+    NoSight(u8),
     /// The thread that was to start the program could not be made.
     Thread(io::Error),
     /// The program could not be started.
@@ -77,6 +81,11 @@ impl fmt::Display for InstallError {
                 duplicate.desc(),
                 give.desc()
             ),
+            Self::NoSight(scope) => write!(
+                f,
+                "kernel.yama.ptrace_scope is {scope}, so that programs cannot be looked into; it \
+                 has to be 1 (sysctl kernel.yama.ptrace_scope=1; from 3 only a restart leads back)"
+            ),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
             Self::Start(error) => write!(f, "{error}"),
         }
@@ -97,6 +106,9 @@ impl std::error::Error for InstallError {}
 pub fn install<T: Send>(
     start: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<(Listener, Granted, T), InstallError> {
+    if let Some(scope) = yama::closes_all() {
+        return Err(InstallError::NoSight(scope));
+    }
     let cannot_duplicate = process::try_to_duplicate().err();
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()

@@ -45,6 +45,7 @@ pub(crate) fn cannot_install(error: &InstallError) -> String {
     match error {
         InstallError::AlreadyGuarded
         | InstallError::Refused(_)
+        | InstallError::NoSight(_)
         | InstallError::NoWayToSockets(..) => format!(
             "there can be no guard here: {error}; with --guard=off the preloaded library decides \
              alone, which static programs and raw system calls get around"

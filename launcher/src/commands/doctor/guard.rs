@@ -103,8 +103,7 @@ fn no_sockets(errno: Errno) -> Check {
     .instead(match errno {
         Errno::ENOSYS => "Linux 5.6 or later is needed, or --guard=off",
         _ => {
-            "in a container allow pidfd_getfd (Docker: --cap-add=SYS_PTRACE); else see yama \
-             below; or --guard=off"
+            "in a container allow pidfd_getfd (Docker: --cap-add=SYS_PTRACE); or --guard=off"
         }
     })
 }
@@ -146,7 +145,11 @@ fn yama() -> Check {
         Some(scope @ ("0" | "1")) => Check::ok("yama", format!("ptrace_scope is {scope}")),
         Some(scope) => Check::note(
             "yama",
-            format!("ptrace_scope is {scope}: only who has CAP_SYS_PTRACE may take sockets"),
+            match scope {
+                "2" => "ptrace_scope is 2: only who has CAP_SYS_PTRACE may look into programs"
+                    .to_owned(),
+                _ => format!("ptrace_scope is {scope}: nobody may look into programs"),
+            },
         )
         .instead(format!("sysctl kernel.yama.ptrace_scope=1 ({SCOPE})")),
     }
