@@ -7,7 +7,6 @@ use crate::harness::{Dir, Outcome, Running, eventually};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -40,7 +39,7 @@ impl Peer {
     fn accept(listener: &TcpListener) -> Self {
         let (mut stream, _) = listener.accept().unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(*crate::harness::PATIENCE))
             .unwrap();
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).unwrap();

@@ -176,7 +176,7 @@ fn the_ask_socket_answers_nobody_outside_the_session() {
     if let Ok(mut stream) = UnixStream::connect_addr(&address) {
         use std::io::Write;
         stream
-            .set_read_timeout(Some(crate::harness::PATIENCE))
+            .set_read_timeout(Some(*crate::harness::PATIENCE))
             .unwrap();
         let _ = stream.write_all(&[0; 4096]);
         let mut reply = Vec::new();

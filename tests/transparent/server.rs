@@ -97,7 +97,7 @@ impl Server {
             }
             drop(log);
             assert!(
-                start.elapsed() < crate::harness::PATIENCE,
+                start.elapsed() < *crate::harness::PATIENCE,
                 "a connection stays open"
             );
             thread::sleep(Duration::from_millis(2));
@@ -106,7 +106,7 @@ impl Server {
 }
 
 fn serve(mut stream: TcpStream, log: &Mutex<Log>, root: Option<&Path>) {
-    let _ = stream.set_read_timeout(Some(crate::harness::PATIENCE / 2));
+    let _ = stream.set_read_timeout(Some(*crate::harness::PATIENCE / 2));
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -182,7 +182,7 @@ impl Running {
     /// Waits until stdout has `text` in it.
     #[track_caller]
     pub(crate) fn expect_stdout(&self, text: &str) {
-        eventually_within(PATIENCE, &format!("{text:?} in {}", self.words), || {
+        eventually_within(*PATIENCE, &format!("{text:?} in {}", self.words), || {
             self.stdout().contains(text).then_some(())
         });
     }
@@ -190,7 +190,7 @@ impl Running {
     /// Waits for its end and for the end of both pipes.
     #[track_caller]
     pub(crate) fn finish(self) -> Outcome {
-        self.finish_within(PATIENCE)
+        self.finish_within(*PATIENCE)
     }
 
     /// The same, with another limit.

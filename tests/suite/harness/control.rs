@@ -31,7 +31,7 @@ impl Control {
         let path = session.join("control");
         let stream = UnixStream::connect(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(*PATIENCE)).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
         Self {
             stream,

@@ -69,7 +69,7 @@ impl Http {
     #[track_caller]
     pub(crate) fn connections(&self) -> usize {
         let own = TcpStream::connect(self.address).unwrap();
-        own.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        own.set_read_timeout(Some(*super::PATIENCE)).unwrap();
         (&own).write_all(b"GET /count HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         (&own).read_to_string(&mut answer).unwrap();

@@ -18,16 +18,20 @@ pub(crate) use http::{Http, PAGE};
 pub(crate) use terminal::Terminal;
 pub(crate) use udp::Udp;
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a case calls it hung. Generous: the machine may have two
-/// busy cores.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// busy cores. Where it is slower still (tests/kernel) HALLPASS_TEST_PATIENCE says how many seconds.
+pub(crate) static PATIENCE: LazyLock<Duration> = LazyLock::new(|| {
+    let seconds = std::env::var("HALLPASS_TEST_PATIENCE");
+    Duration::from_secs(seconds.map_or(20, |it| it.parse().expect("a number of seconds")))
+});
 
 /// Asks `ready` until it gives a value, for [`PATIENCE`] at most.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
-    eventually_within(PATIENCE, what, ready)
+    eventually_within(*PATIENCE, what, ready)
 }
 
 /// Asks `ready` until it gives a value, for `limit` at most.

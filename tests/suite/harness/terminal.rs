@@ -105,7 +105,7 @@ impl Terminal {
     /// without the terminal's escape sequences.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) -> String {
-        self.expect_within(text, PATIENCE)
+        self.expect_within(text, *PATIENCE)
     }
 
     /// The same, with another limit.
@@ -179,7 +179,7 @@ impl Terminal {
                 return status;
             }
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < *PATIENCE,
                 "the program in the terminal does not end"
             );
             thread::sleep(Duration::from_millis(5));

@@ -58,7 +58,7 @@ impl Udp {
     #[track_caller]
     pub(crate) fn datagrams(&self) -> usize {
         let own = UdpSocket::bind((self.address.ip(), 0)).unwrap();
-        own.set_read_timeout(Some(super::PATIENCE)).unwrap();
+        own.set_read_timeout(Some(*super::PATIENCE)).unwrap();
         own.send_to(COUNT, self.address).unwrap();
         own.recv_from(&mut [0; 16]).unwrap();
         self.datagrams.load(Ordering::SeqCst)
