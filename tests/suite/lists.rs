@@ -103,6 +103,17 @@ fn import_writes_a_policy_that_check_takes_and_names_what_it_cannot_say() {
         .output()
         .code(125)
         .says("bad:2:");
+    dir.write("home/colon", "{\"a\" 1}\n");
+    let once = dir.hallpass(&["import", "lsrules", "colon"]).output();
+    let once = once.code(125).says("colon:1:6: expected `:`\n");
+    assert!(!once.stderr.contains("at line"), "{once}");
+    for format in ["lsrules", "opensnitch", "deno", "harden-runner"] {
+        dir.write("home/empty", "\n");
+        dir.hallpass(&["import", format, "empty"])
+            .output()
+            .code(125)
+            .says("empty: is empty");
+    }
     dir.write("home/flags", "--allow-net=*.a.test --deny-net=x..a.test");
     dir.hallpass(&["import", "deno", "flags"])
         .output()

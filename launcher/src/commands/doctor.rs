@@ -105,7 +105,7 @@ pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
     let works = checks.iter().all(|check| check.state != State::Missing);
     match print(args, &checks, works) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            say(&format!("stdout cannot be written to: {error}"));
+            say(&format!("stdout: cannot be written to: {error}"));
             Exit::Ours.into()
         }
         _ if works => Exit::Success.into(),

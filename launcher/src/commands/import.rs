@@ -137,16 +137,24 @@ pub(crate) fn run(args: &ImportArgs) -> Outcome {
     let bytes = rules_file::read_bounded(path, FILE_MAX)?
         .ok_or_else(|| Problem::at(path, "there is no such file", "check the name"))?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
+    if text.trim().is_empty() {
+        return Err(wrong("is empty").into());
+    }
     let imported = match args.format {
         Format::Opensnitch => opensnitch::read(&text),
         Format::Lsrules => lsrules::read(&text),
         Format::HardenRunner => Ok(harden_runner::read(&text)),
         Format::Deno => Ok(deno::read(&text)),
     };
-    let imported = imported.map_err(|error| Problem {
-        place: format!("{}:{}:{}", show_path(path), error.line(), error.column()),
-        what: escape(&error.to_string(), REPEATED),
-        instead: "name a file of this format".to_owned(),
+    let imported = imported.map_err(|error| {
+        let whole = error.to_string();
+        // The place stands in front already.
+        let plain = whole.rsplit_once(" at line ").map(|(plain, _)| plain);
+        Problem {
+            place: format!("{}:{}:{}", show_path(path), error.line(), error.column()),
+            what: escape(plain.unwrap_or(&whole), REPEATED),
+            instead: "name a file of this format".to_owned(),
+        }
     })?;
     let (file, left_out) = imported.file();
     for line in left_out {
