@@ -102,9 +102,7 @@ fn no_sockets(errno: Errno) -> Check {
     )
     .instead(match errno {
         Errno::ENOSYS => "Linux 5.6 or later is needed, or --guard=off",
-        _ => {
-            "in a container allow pidfd_getfd (Docker: --cap-add=SYS_PTRACE); or --guard=off"
-        }
+        _ => "in a container allow pidfd_getfd (Docker: --cap-add=SYS_PTRACE); or --guard=off",
     })
 }
 
