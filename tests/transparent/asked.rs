@@ -16,7 +16,9 @@ fn asked(dir: &Dir, words: &[&str], exe: &str) {
     let url = server.url();
     let mut words = words.to_vec();
     words.push(&url);
-    let flags = ["--guard=on", "--default=ask", "--prompt=none"];
+    // Until somebody is there to be asked.
+    let wait = "--ask-timeout=60s";
+    let flags = ["--guard=on", "--default=ask", "--prompt=none", wait];
     for (verdict, code, reached) in [("deny", 7, 0), ("allow", 0, 1)] {
         let running = dir.run(&flags, &words).spawn();
         let mut control = Control::connect(dir);

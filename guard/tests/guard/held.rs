@@ -2,7 +2,7 @@
 
 use crate::support::{Decider, Tcp, Udp, fixture, run, start, text, wait_until};
 use hallpass_guard::{Verdict, Withdrawn};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,16 @@ fn interrupted(way: &str) -> (String, Vec<Withdrawn>) {
     run_held(&mut held(way, tcp.port, 1), &decider)
 }
 
+/// Starts it, and tells it when so many of its calls are held.
+fn start_held(command: &mut Command, decider: &Arc<Decider>, count: usize) -> Child {
+    let (mut child, _) = start(command, decider);
+    decider.wait_for_held(count);
+    drop(child.stdin.take());
+    child
+}
+
 fn run_held(command: &mut Command, decider: &Arc<Decider>) -> (String, Vec<Withdrawn>) {
-    let (child, _) = start(command, decider);
+    let child = start_held(command, decider, 1);
     let (over, is_over) = mpsc::channel::<()>();
     let late = Arc::clone(decider);
     std::thread::spawn(move || {
@@ -125,8 +133,7 @@ fn a_stopped_process_keeps_its_place() {
 #[test]
 fn a_verdict_that_comes_while_a_process_is_stopped_waits_for_it() {
     let (tcp, decider) = (Tcp::start(), Decider::hold());
-    let (child, _) = start(&mut held("stop", tcp.port, 1), &decider);
-    decider.wait_for_held(1);
+    let child = start_held(&mut held("stop", tcp.port, 1), &decider, 1);
     let caller = decider.calls.lock().unwrap()[0].caller;
     let status = || std::fs::read_to_string(format!("/proc/{}/status", caller.tid));
     wait_until(|| status().is_ok_and(|it| it.contains("State:\tT")));
@@ -139,7 +146,7 @@ fn a_verdict_that_comes_while_a_process_is_stopped_waits_for_it() {
 #[test]
 fn a_process_that_is_killed_while_it_is_stopped_is_withdrawn() {
     let (tcp, decider) = (Tcp::start(), Decider::hold());
-    let (child, _) = start(&mut held("stop-kill", tcp.port, 1), &decider);
+    let child = start_held(&mut held("stop-kill", tcp.port, 1), &decider, 1);
     assert_eq!(text(&child.wait_with_output().unwrap()), "stopped killed");
     wait_until(|| *decider.withdrawn.lock().unwrap() == [Withdrawn::Gone]);
 }

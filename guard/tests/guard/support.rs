@@ -145,10 +145,10 @@ pub(crate) fn wait_until(what: impl Fn() -> bool) {
     }
 }
 
-/// Starts a command under the guard.
+/// Starts a command under the guard. Its input ends when the test lets go of it.
 pub(crate) fn start(command: &mut Command, decider: &Arc<Decider>) -> (Child, Granted) {
     command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if std::env::var_os("GUARD_AS_NOBODY").is_some() {
