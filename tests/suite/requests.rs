@@ -3,7 +3,7 @@
 
 mod places;
 
-use crate::harness::{Dir, Http, Outcome, Terminal, missing, skipped};
+use crate::harness::{Dir, Http, Outcome, Terminal, is_guard_off, missing, skipped};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -346,9 +346,7 @@ fn clients_that_ignore_proxy_variables() {
         if missing(command[0]) {
             continue;
         }
-        if std::env::var("HALLPASS_TEST_GUARD").is_ok_and(|it| it == "off")
-            && command[0] == "busybox"
-        {
+        if is_guard_off() && command[0] == "busybox" {
             skipped("busybox is static, and the guard is off");
             continue;
         }

@@ -19,16 +19,16 @@ fn interrupted(way: &str) -> (String, Vec<Withdrawn>) {
     run_held(&mut held(way, tcp.port, 1), &decider)
 }
 
-/// Starts it, and tells it when so many of its calls are held.
-fn start_held(command: &mut Command, decider: &Arc<Decider>, count: usize) -> Child {
+/// Starts it, and tells it when a call of its is held.
+fn start_held(command: &mut Command, decider: &Arc<Decider>) -> Child {
     let (mut child, _) = start(command, decider);
-    decider.wait_for_held(count);
+    decider.wait_for_held(1);
     drop(child.stdin.take());
     child
 }
 
 fn run_held(command: &mut Command, decider: &Arc<Decider>) -> (String, Vec<Withdrawn>) {
-    let child = start_held(command, decider, 1);
+    let child = start_held(command, decider);
     let (over, is_over) = mpsc::channel::<()>();
     let late = Arc::clone(decider);
     std::thread::spawn(move || {
@@ -133,7 +133,7 @@ fn a_stopped_process_keeps_its_place() {
 #[test]
 fn a_verdict_that_comes_while_a_process_is_stopped_waits_for_it() {
     let (tcp, decider) = (Tcp::start(), Decider::hold());
-    let child = start_held(&mut held("stop", tcp.port, 1), &decider, 1);
+    let child = start_held(&mut held("stop", tcp.port, 1), &decider);
     let caller = decider.calls.lock().unwrap()[0].caller;
     let status = || std::fs::read_to_string(format!("/proc/{}/status", caller.tid));
     wait_until(|| status().is_ok_and(|it| it.contains("State:\tT")));
@@ -146,7 +146,7 @@ fn a_verdict_that_comes_while_a_process_is_stopped_waits_for_it() {
 #[test]
 fn a_process_that_is_killed_while_it_is_stopped_is_withdrawn() {
     let (tcp, decider) = (Tcp::start(), Decider::hold());
-    let child = start_held(&mut held("stop-kill", tcp.port, 1), &decider, 1);
+    let child = start_held(&mut held("stop-kill", tcp.port, 1), &decider);
     assert_eq!(text(&child.wait_with_output().unwrap()), "stopped killed");
     wait_until(|| *decider.withdrawn.lock().unwrap() == [Withdrawn::Gone]);
 }
