@@ -5,7 +5,6 @@
 mod asked;
 mod cheap;
 
-use crate::filters::{self, Work};
 use crate::{dumpable, settings};
 use core::ffi::{c_int, c_uint};
 use core::ptr;
@@ -28,10 +27,6 @@ hook! {
     unsafe fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t, absent -1 => {
         if settings::is_guarded() {
             dumpable::stay();
-            if filters::forbid(Work::Send) {
-                // SAFETY: the program's own arguments.
-                return unsafe { real!(sendmsg)(fd, message, flags) };
-            }
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_message(fd, message, flags) };
         }
@@ -51,10 +46,6 @@ hook! {
         let count = count.min(MAX_MESSAGES);
         if settings::is_guarded() {
             dumpable::stay();
-            if filters::forbid(Work::Send) || filters::forbid(Work::SendSeveral) {
-                // SAFETY: the program's own arguments.
-                return unsafe { real!(sendmmsg)(fd, messages, count, flags) };
-            }
             // SAFETY: the program's own arguments.
             return unsafe { cheap::send_messages(fd, messages, count, flags) };
         }

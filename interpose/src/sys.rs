@@ -70,8 +70,8 @@ pub(crate) fn process() -> u32 {
 }
 
 /// A descriptor from a call that makes one, moved high. Where the program has used up its soft
-/// limit, or lowered it below what it has open, the limit is raised for that one call: the descriptor is gone before the program's own
-/// call returns, so the program's count stays right.
+/// limit, or lowered it below what it has open, the limit is raised for that one call: the
+/// descriptor is gone before the program's own call returns, so the program's count stays right.
 fn new_fd(number: c_long, args: [usize; 6]) -> Result<Fd, Errno> {
     // SAFETY: callers pass no pointers but such that outlive the call.
     let mut made = unsafe { syscall(number, args) };

@@ -51,7 +51,8 @@ pub(super) fn resolve() {
 /// As sendmsg(2).
 pub(super) unsafe fn send_message(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     let mut reader = Reader::beside_the_stack();
-    if let Ok(header) = reader.copy(message)
+    if !filters::forbid(Work::Send)
+        && let Ok(header) = reader.copy(message)
         && let Some(way) = Way::of(&header, flags, &mut reader)
         // SAFETY: the program's own data.
         && let Some(sent) = unsafe { way.send(fd, flags, &mut reader) }
@@ -76,7 +77,9 @@ pub(super) unsafe fn send_messages(
     let mut sent: c_uint = 0;
     // In the middle of several a signal ends the kernel's call, where one of ours would go on
     // waiting: so those that may wait are left to it.
-    if count == 1 || flags & libc::MSG_DONTWAIT != 0 || sys::is_nonblocking(fd) {
+    let none_waits = || count == 1 || flags & libc::MSG_DONTWAIT != 0 || sys::is_nonblocking(fd);
+    let is_forbidden = filters::forbid(Work::Send) || filters::forbid(Work::SendSeveral);
+    if !is_forbidden && none_waits() {
         let mut reader = Reader::beside_the_stack();
         while sent < count {
             // SAFETY: the program's own arguments.
