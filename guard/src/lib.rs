@@ -38,3 +38,4 @@ pub use decide::{
 pub use listener::{Granted, InstallError, Listener, install};
 pub use mark::{MarkError, mark};
 pub use supervisor::Supervisor;
+pub use yama::ptrace_scope;

@@ -7,11 +7,16 @@ use std::fs;
 /// CAP_SYS_PTRACE
 const TRACE: u64 = 1 << 19;
 
-/// `kernel.yama.ptrace_scope` where it keeps this process from looking into those it starts. None
-/// too where there is no Yama, or nothing can be learnt of it.
-pub(crate) fn closes_all() -> Option<u8> {
+/// `kernel.yama.ptrace_scope`; none where there is no Yama, or /proc is not to be read.
+#[must_use]
+pub fn ptrace_scope() -> Option<u8> {
     let text = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?;
-    let scope = text.trim().parse().ok()?;
+    text.trim().parse().ok()
+}
+
+/// [`ptrace_scope`] where it keeps this process from looking into those it starts.
+pub(crate) fn closes_all() -> Option<u8> {
+    let scope = ptrace_scope()?;
     let may_trace = || Capabilities::own().is_ok_and(|own| own.effective & TRACE != 0);
     is_closed(scope, may_trace).then_some(scope)
 }

@@ -4,10 +4,10 @@
 mod guard;
 mod places;
 
+use super::failure::{Failure, end};
 use super::output::Output;
 use crate::exit::Exit;
 use crate::run::session_around;
-use crate::say::say;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -103,11 +103,8 @@ pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
     checks.extend(session(&around));
     checks.extend(places::checks());
     let works = checks.iter().all(|check| check.state != State::Missing);
-    match print(args, &checks, works) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            say(&format!("stdout: cannot be written to: {error}"));
-            Exit::Ours.into()
-        }
+    match print(args, &checks, works).map_err(Failure::from) {
+        Err(failure @ (Failure::Problem(_) | Failure::Said)) => end(Err(failure)),
         _ if works => Exit::Success.into(),
         _ => Exit::Lacking.into(),
     }

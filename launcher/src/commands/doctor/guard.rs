@@ -3,7 +3,7 @@
 use super::Check;
 use crate::run::cannot_install;
 use crate::sys;
-use hallpass_guard::{Granted, InstallError};
+use hallpass_guard::{Granted, InstallError, ptrace_scope};
 use hallpass_look::Sight;
 use hallpass_session::escape::escape;
 use nix::errno::Errno;
@@ -137,19 +137,18 @@ fn users(sight: Sight, makes_sockets: bool) -> Option<Check> {
 }
 
 fn yama() -> Check {
-    const SCOPE: &str = "/proc/sys/kernel/yama/ptrace_scope";
-    match setting(SCOPE).as_deref() {
+    match ptrace_scope() {
         None => Check::ok("yama", "is not in this kernel"),
-        Some(scope @ ("0" | "1")) => Check::ok("yama", format!("ptrace_scope is {scope}")),
+        Some(scope @ (0 | 1)) => Check::ok("yama", format!("ptrace_scope is {scope}")),
         Some(scope) => Check::note(
             "yama",
             match scope {
-                "2" => "ptrace_scope is 2: only who has CAP_SYS_PTRACE may look into programs"
+                2 => "ptrace_scope is 2: only who has CAP_SYS_PTRACE may look into programs"
                     .to_owned(),
                 _ => format!("ptrace_scope is {scope}: nobody may look into programs"),
             },
         )
-        .instead(format!("sysctl kernel.yama.ptrace_scope=1 ({SCOPE})")),
+        .instead("sysctl kernel.yama.ptrace_scope=1 (/proc/sys/kernel/yama/ptrace_scope)"),
     }
 }
 
