@@ -2,7 +2,7 @@
 
 mod read;
 
-use crate::text::{escaped, quoted};
+use crate::text::{escaped, quoted, without_place};
 use crate::{Action, Rule};
 use serde::Serialize;
 use std::fmt;
@@ -158,10 +158,7 @@ fn parse(bytes: &[u8]) -> Result<RuleFile, Problem> {
 /// A serde_json error with its place and a remedy.
 fn explain(text: &str, error: &serde_json::Error) -> Problem {
     let whole = error.to_string();
-    let plain = whole
-        .rfind(" at line ")
-        .and_then(|end| whole.get(..end))
-        .unwrap_or(&whole);
+    let plain = without_place(&whole);
     let (message, remedy) = match plain.split_once(REMEDY) {
         Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
         None => plain_words(error, plain),

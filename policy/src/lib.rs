@@ -37,3 +37,4 @@ pub use place::{Place, place};
 pub use policy::{Decision, Layer, Policy};
 pub use query::{Endpoint, Environment, Parent, Query, Subject};
 pub use rule::Rule;
+pub use text::{MAX_MARKS, is_mark, without_place};

@@ -3,8 +3,9 @@
 /// How many characters of somebody's input an error repeats.
 const SHOWN: usize = 80;
 
-/// How many combining marks one character may have; what is shown of a program has no more.
-const MAX_MARKS: usize = 3;
+/// How many combining marks one character may have. Real writing needs one to three; more only
+/// paints over neighbouring lines.
+pub const MAX_MARKS: usize = 3;
 
 /// The input in backticks: control, bidi and zero-width characters escaped, clipped.
 pub(crate) fn quoted(input: &str) -> String {
@@ -54,8 +55,9 @@ pub(crate) fn has_hidden(text: &str) -> bool {
     })
 }
 
-/// std escapes a combining mark only where it begins a text.
-fn is_mark(character: char) -> bool {
+/// Whether a character is a combining mark: std escapes one only where it begins a text.
+#[must_use]
+pub fn is_mark(character: char) -> bool {
     is_hidden(character)
         && ['a', character]
             .iter()
@@ -63,6 +65,12 @@ fn is_mark(character: char) -> bool {
             .escape_debug()
             .count()
             == 2
+}
+
+/// The message of a `serde_json` error without the place, which it has at its end.
+#[must_use]
+pub fn without_place(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |it| it.0)
 }
 
 /// Whether a character could garble a line it is shown in, or hide in it.

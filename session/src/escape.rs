@@ -5,6 +5,7 @@
 //! ellipsis of the input's own is escaped, so that ours always means "cut here").
 //! Escape once, where the bytes come in; what is escaped again shows doubled backslashes.
 
+use hallpass_policy::{MAX_MARKS, is_mark};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,10 +16,6 @@ pub const ELLIPSIS: char = '…';
 /// even if each of its bytes had to be written as `\u{1b}`. Paths that rules match on are cut
 /// nowhere below this, or two programs could look like one.
 pub const WHOLE_PATH: usize = 6 * 4096;
-
-/// How many combining marks may follow one character. Real writing needs one to three; more
-/// only paints over neighbouring lines.
-const MAX_MARKS: usize = 3;
 
 /// Escapes `bytes` into at most `max_chars` characters (at most four times as many bytes).
 ///
@@ -180,10 +177,9 @@ fn show(c: char) -> Shown {
         ELLIPSIS => Shown::Code,
         c if looks_empty(c) => Shown::Code,
         // Where std's Debug keeps a character, it is neither control, format (bidi, zero-width),
-        // private, unassigned nor a space; it escapes a combining mark only where nothing
-        // comes before it.
+        // private, unassigned nor a space.
         c if c.escape_debug().len() == 1 => Shown::Raw,
-        c if ['a', c].iter().collect::<String>().escape_debug().count() == 2 => Shown::Mark,
+        c if is_mark(c) => Shown::Mark,
         _ => Shown::Code,
     }
 }

@@ -13,8 +13,9 @@ use hallpass_policy::{
     AppPattern, Endpoint, Environment, Parent, Policy, Query, Subject, is_public_name,
 };
 use hallpass_session::environment;
+use hallpass_session::identity::user_name;
 use hallpass_session::problem::Problem;
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -178,15 +179,11 @@ fn started(app: Option<&AppPattern>, search: Option<&OsStr>) -> Option<AppPatter
 
 /// Somebody whom just this pattern describes.
 fn subject(app: Option<&AppPattern>) -> Subject {
-    let caller = match User::from_uid(Uid::current()) {
-        Ok(Some(user)) => user.name,
-        _ => Uid::current().to_string(),
-    };
     let anybody = || "any program".to_owned();
     let mut subject = Subject {
         exe: anybody(),
         name: anybody(),
-        user: Some(caller),
+        user: Some(user_name(Uid::current())),
         ..Subject::default()
     };
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();

@@ -11,7 +11,7 @@ mod opensnitch;
 use super::failure::{Failure, Outcome};
 use super::output::Output;
 use crate::say::say;
-use hallpass_policy::{Action, Destination, FILE_MAX, Rule, RuleFile};
+use hallpass_policy::{Action, Destination, FILE_MAX, Rule, RuleFile, without_place};
 use hallpass_session::escape::escape;
 use hallpass_session::problem::{Problem, show_path};
 use hallpass_session::{render, rules_file};
@@ -146,15 +146,10 @@ pub(crate) fn run(args: &ImportArgs) -> Outcome {
         Format::HardenRunner => Ok(harden_runner::read(&text)),
         Format::Deno => Ok(deno::read(&text)),
     };
-    let imported = imported.map_err(|error| {
-        let whole = error.to_string();
-        // The place stands in front already.
-        let plain = whole.rsplit_once(" at line ").map(|(plain, _)| plain);
-        Problem {
-            place: format!("{}:{}:{}", show_path(path), error.line(), error.column()),
-            what: escape(plain.unwrap_or(&whole), REPEATED),
-            instead: "name a file of this format".to_owned(),
-        }
+    let imported = imported.map_err(|error| Problem {
+        place: format!("{}:{}:{}", show_path(path), error.line(), error.column()),
+        what: escape(without_place(&error.to_string()), REPEATED),
+        instead: "name a file of this format".to_owned(),
     })?;
     let (file, left_out) = imported.file();
     for line in left_out {

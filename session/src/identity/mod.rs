@@ -267,13 +267,18 @@ impl Identifier {
         Some(process)
     }
 
-    /// Its name, or its number where it has none.
     fn user(&mut self, uid: u32) -> String {
-        let look_up = || match User::from_uid(Uid::from_raw(uid)) {
-            Ok(Some(user)) => escape_bytes(user.name.as_bytes(), 64),
-            _ => uid.to_string(),
-        };
-        self.users.entry(uid).or_insert_with(look_up).clone()
+        let name = || user_name(Uid::from_raw(uid));
+        self.users.entry(uid).or_insert_with(name).clone()
+    }
+}
+
+/// A user as rules name it: by name, or by number where it has none.
+#[must_use]
+pub fn user_name(uid: Uid) -> String {
+    match User::from_uid(uid) {
+        Ok(Some(user)) => escape_bytes(user.name.as_bytes(), 64),
+        _ => uid.to_string(),
     }
 }
 
